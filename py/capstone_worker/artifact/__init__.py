@@ -1,0 +1,1 @@
+"""Model files: bytes to tensors and JSON, and back."""

@@ -1,0 +1,221 @@
+"""From flags to the tasks they stand for: the very tasks, with the very keys, that src/plan makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from .. import recipes, schema
+from ..artifact.read import read_record
+from ..data.source import DataSource, digest, resolve
+from ..errors import UserError
+from ..keys import software_versions, task_key
+from ..measure import cpu
+from ..training import precision
+from .arguments import CLASSIC_DATASET, Arguments
+from .originals import Original, originals
+from .outputs import refuse_in_the_way, refuse_shared
+
+_DATASET_OF_CLASSES = {10: "cifar10", 100: "cifar100"}
+
+Task = dict[str, Any]
+"""As in schema/task.schema.json."""
+
+
+def plan(arguments: Arguments, workspace: Path) -> list[Task]:
+    """The tasks that a script carries out, in this order.
+
+    Args:
+        arguments: the flags.
+        workspace: absolute; default names lie in it and relative paths start there.
+
+    Raises:
+        UserError: the job is invalid; it needs a model, recipe, data set or file that is not there; or an
+            output is in the way.
+    """
+    kind = arguments.job["kind"]
+    if kind == "benchmark":
+        return _benchmarks(arguments, workspace)
+    tasks = _trainings(arguments, workspace) if kind == "train" else _compressions(arguments, workspace)
+    refuse_shared(tasks)
+    if not arguments.force:
+        refuse_in_the_way(tasks)
+    return tasks
+
+
+def _trainings(arguments: Arguments, workspace: Path) -> list[Task]:
+    job = _checked(arguments.job)
+    settings, threads = _without_threads(job["train"])
+    tasks = []
+    for original in originals(job):
+        data = _dataset(original, job, workspace)
+        resolved = precision.resolve(
+            settings["precision"],
+            isa=cpu.isa(),
+            family=original.family,
+            stem=original.model["stem"],
+            batch_size=settings["batch_size"],
+        )
+        task = _with_key(
+            {
+                "id": original.task_id("train"),
+                "kind": "train",
+                "threads": threads,
+                "spec": {
+                    "model": original.model,
+                    "dataset": {"name": data.name, "source": data.kind},
+                    "seed": original.seed,
+                    "train": {**settings, "precision": resolved},
+                },
+                "inputs": {"dataset": digest(data)},
+                "paths": {
+                    "dataset": str(data.root),
+                    "output": _output(job, original.checkpoint(workspace), workspace),
+                },
+            }
+        )
+        task["paths"]["partial"] = str(workspace / "checkpoints" / ".partial" / task["key"])
+        tasks.append(task)
+    return tasks
+
+
+def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
+    given = None if arguments.checkpoint is None else _absolute(workspace, arguments.checkpoint)
+    job = _checked({**_said_by(given, arguments), **arguments.job})
+    tasks = []
+    for original, reference, level in product(originals(job), job["recipes"], job["levels"]):
+        recipe = recipes.read(reference)
+        checkpoint = given or original.checkpoint(workspace)
+        key = _key_inside(checkpoint, "checkpoint", _how_to_train(original))
+        _check_classes(checkpoint, arguments.num_classes)
+        output = original.artifact(workspace, recipe["name"], level)
+        task = {
+            "id": f"{original.task_id('compress')}-{recipe['name']}-l{level}",
+            "kind": "compress",
+            "threads": cpu.usable_cpus(),
+            "spec": {
+                "model": original.model,
+                "dataset": original.dataset,
+                "seed": original.seed,
+                "recipe": {
+                    "name": recipe["name"],
+                    "level": level,
+                    "steps": recipes.level_steps(recipe, original.family, level),
+                },
+            },
+            "inputs": {"checkpoint": key},
+            "paths": {"checkpoint": str(checkpoint), "output": _output(job, output, workspace)},
+        }
+        tasks.append(_with_key(task))
+    return tasks
+
+
+def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
+    job = _checked(arguments.job)
+    settings, threads = _without_threads(job["benchmark"])
+    tasks = []
+    for original, reference, level in product(originals(job), job["recipes"], job["levels"]):
+        recipe = recipes.read(reference)["name"]
+        data = _dataset(original, job, workspace)
+        checkpoint = original.checkpoint(workspace)
+        artifact = original.artifact(workspace, recipe, level)
+        task = {
+            "id": f"{original.task_id('benchmark')}-{recipe}-l{level}",
+            "kind": "benchmark",
+            "threads": threads,
+            "spec": {
+                "model": original.model,
+                "dataset": {"name": data.name, "source": data.kind},
+                "seed": original.seed,
+                "recipe": {"name": recipe, "level": level},
+                "benchmark": settings,
+            },
+            "inputs": {
+                "original": _key_inside(checkpoint, "checkpoint", _how_to_train(original)),
+                "artifact": _key_inside(artifact, "artifact", _how_to_compress(original, level)),
+                "dataset": digest(data),
+            },
+            "cpu": {"model": cpu.cpu_model(), "isa": cpu.isa_flags()},
+            "paths": {"original": str(checkpoint), "artifact": str(artifact), "dataset": str(data.root)},
+        }
+        tasks.append(_with_key(task))
+    return tasks
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    job: dict[str, Any] = schema.validate("job", {"datasets": [CLASSIC_DATASET], **given}, "flags")
+    return job
+
+
+def _without_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The settings but their threads, which a task has beside its spec, and how many these are."""
+    rest = {key: value for key, value in settings.items() if key != "threads"}
+    return rest, settings.get("threads", cpu.usable_cpus())
+
+
+def _with_key(task: Task) -> Task:
+    return {**task, "key": task_key(task, software_versions())}
+
+
+def _dataset(original: Original, job: Mapping[str, Any], workspace: Path) -> DataSource:
+    return resolve(original.dataset, data_root=_absolute(workspace, job["data_root"]))
+
+
+def _output(job: Mapping[str, Any], default: Path, workspace: Path) -> str:
+    return str(_absolute(workspace, job.get("output", default)))
+
+
+def _said_by(checkpoint: Path | None, arguments: Arguments) -> dict[str, Any]:
+    """What a checkpoint that was named says of the job: its data set and its seed."""
+    if checkpoint is None:
+        return {}
+    record = read_record(checkpoint)
+    if record is not None:
+        return {"datasets": [record["dataset"]["name"]], "seeds": [record["seed"]]}
+    if "datasets" in arguments.job:
+        return {}
+    if arguments.num_classes not in _DATASET_OF_CLASSES:
+        raise UserError(
+            "dataset_unclear",
+            f"{checkpoint} does not say which data set it was trained on",
+            "Name it with --dataset, or give --num-classes 10 (cifar10) or 100 (cifar100)",
+        )
+    return {"datasets": [_DATASET_OF_CLASSES[arguments.num_classes]]}
+
+
+def _check_classes(checkpoint: Path, expected: int | None) -> None:
+    record = read_record(checkpoint)
+    found = expected if record is None else record["model"]["num_classes"]
+    if expected is not None and found != expected:
+        raise UserError(
+            "model_wrong_classes",
+            f"{checkpoint}: expected {expected} classes, the file has {found}",
+            f"Use --num-classes {found}, or name another file",
+        )
+
+
+def _key_inside(path: Path, what: str, hint: str) -> str:
+    """The key in a file of ours; of a foreign one its SHA-256."""
+    if not path.exists():
+        raise UserError(f"{what}_missing", f"{path} does not exist", hint)
+    record = read_record(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if record is None else str(record["key"])
+
+
+def _how_to_train(original: Original) -> str:
+    return f"Make it first: py/train.py --model {original.model['name']} --dataset {original.dataset}"
+
+
+def _how_to_compress(original: Original, level: int) -> str:
+    return (
+        f"Make it first: py/compress.py --model {original.model['name']} --dataset {original.dataset} "
+        f"--compression-level {level}"
+    )
+
+
+def _absolute(workspace: Path, path: str | Path) -> Path:
+    return Path(os.path.abspath(workspace / path))  # noqa: PTH100 - Path.resolve would follow links

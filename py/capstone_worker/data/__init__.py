@@ -1,0 +1,1 @@
+"""Data sets: which files, decoded once, parts of them. Knows no network."""

@@ -1,0 +1,1 @@
+"""Networks to JSON and back, over an allowlist."""

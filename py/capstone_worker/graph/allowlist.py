@@ -1,0 +1,119 @@
+"""What a network may consist of: module types with their constructor arguments, and functions.
+
+A file names an entry of these tables; nothing it says is imported or evaluated. To allow one more module,
+list every constructor argument that changes what it computes: an argument left out would be lost in a file.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from .int8_linear import Int8Linear
+
+_MAX_INT = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a constructor argument may be: in words, as a check, and how a module tells its own."""
+
+    expected: str
+    holds: Callable[[object], bool]
+    of: Callable[[nn.Module, str], object] = getattr
+
+
+@dataclass(frozen=True)
+class ModuleKind:
+    """One allowed module: its name in JSON, its class, its constructor arguments, and fixed extra keys."""
+
+    type: str
+    make: Callable[..., nn.Module]
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+def _int_from(minimum: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and minimum <= value <= _MAX_INT
+
+
+def _one_or_two(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        holds(value) or (isinstance(value, tuple) and len(value) == 2 and all(map(holds, value)))
+    )
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
+
+
+def _has_parameter(module: nn.Module, name: str) -> bool:
+    return getattr(module, name) is not None
+
+
+COUNT = Field("a whole number from 1", _int_from(1))
+SIZE = Field("one or two whole numbers from 1", _one_or_two(_int_from(1)))
+PADDING = Field("one or two whole numbers from 0", _one_or_two(_int_from(0)))
+FLAG = Field("true or false", _is_flag)
+HAS = Field("true or false", _is_flag, _has_parameter)
+NUMBER = Field("a finite number", _is_number)
+NUMBER_OR_NONE = Field("a finite number or null", lambda value: value is None or _is_number(value))
+PROBABILITY = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+ZEROS = Field('"zeros"', lambda value: value == "zeros")
+
+_LINEAR = {"in_features": COUNT, "out_features": COUNT, "bias": HAS}
+
+MODULES: tuple[ModuleKind, ...] = (
+    ModuleKind(
+        "Conv2d",
+        nn.Conv2d,
+        {
+            "in_channels": COUNT,
+            "out_channels": COUNT,
+            "kernel_size": SIZE,
+            "stride": SIZE,
+            "padding": PADDING,
+            "dilation": SIZE,
+            "groups": COUNT,
+            "bias": HAS,
+            "padding_mode": ZEROS,
+        },
+    ),
+    ModuleKind(
+        "BatchNorm2d",
+        nn.BatchNorm2d,
+        {
+            "num_features": COUNT,
+            "eps": NUMBER,
+            "momentum": NUMBER_OR_NONE,
+            "affine": FLAG,
+            "track_running_stats": FLAG,
+        },
+    ),
+    ModuleKind("Linear", nn.Linear, _LINEAR),
+    ModuleKind("Linear", Int8Linear, _LINEAR, {"weight_dtype": "int8", "execution": "dynamic"}),
+    ModuleKind("ReLU", nn.ReLU, {"inplace": FLAG}),
+    ModuleKind(
+        "MaxPool2d",
+        nn.MaxPool2d,
+        {"kernel_size": SIZE, "stride": SIZE, "padding": PADDING, "dilation": SIZE, "ceil_mode": FLAG},
+    ),
+    ModuleKind("AdaptiveAvgPool2d", nn.AdaptiveAvgPool2d, {"output_size": SIZE}),
+    ModuleKind("Dropout", nn.Dropout, {"p": PROBABILITY, "inplace": FLAG}),
+    ModuleKind("Identity", nn.Identity),
+)
+
+FUNCTIONS: Mapping[str, Callable[..., object]] = {
+    "operator.add": operator.add,
+    "operator.iadd": operator.iadd,
+    "torch.flatten": torch.flatten,
+}

@@ -1,0 +1,251 @@
+"""Networks to JSON and back, and the graphs that are refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .codec import from_json, to_json
+from .int8_linear import Int8Linear
+from .trace import trace
+
+DAMAGED = "The file is damaged or was changed after it was written: make it again"
+
+
+class Small(nn.Module):
+    """One of each way to say something: pairs, a missing bias, a keyword, int8, a module used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, (3, 1), padding=(1, 0), bias=False)
+        self.block = nn.Sequential(nn.BatchNorm2d(4, affine=False), nn.ReLU(inplace=True), nn.Dropout(0.1))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = Int8Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.block(self.conv(x))
+        y = self.block(y) + y
+        logits: Tensor = self.head(torch.flatten(self.pool(y), start_dim=1))
+        return logits
+
+
+def rebuilt(module: nn.Module) -> nn.Module:
+    network = from_json(json.loads(json.dumps(to_json(trace(module)))))
+    network.to_empty(device="cpu").load_state_dict(module.state_dict())
+    return network.train(module.training)
+
+
+@pytest.mark.parametrize("make", [Small, torchvision.models.resnet18])
+def test_round_trip(make: Callable[[], nn.Module]) -> None:
+    module = make().eval()
+    network = rebuilt(module)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(network(images), module(images))
+    assert list(network.state_dict()) == list(module.state_dict())
+    assert to_json(trace(network)) == to_json(trace(module))
+
+
+def test_the_json() -> None:
+    graph = to_json(trace(nn.Sequential(nn.Linear(4, 2, bias=False), Int8Linear(2, 1))))
+    assert graph == {
+        "version": 1,
+        "modules": {
+            "0": {"type": "Linear", "in_features": 4, "out_features": 2, "bias": False},
+            "1": {
+                "type": "Linear",
+                "weight_dtype": "int8",
+                "execution": "dynamic",
+                "in_features": 2,
+                "out_features": 1,
+                "bias": True,
+            },
+        },
+        "nodes": [
+            {"name": "input_1", "op": "placeholder"},
+            {"name": "_0", "op": "call_module", "target": "0", "args": [{"node": "input_1"}]},
+            {"name": "_1", "op": "call_module", "target": "1", "args": [{"node": "_0"}]},
+            {"name": "output", "op": "output", "args": [{"node": "_1"}]},
+        ],
+    }
+
+
+def test_int8_linear_in_a_state_dict() -> None:
+    layer = Int8Linear(3, 2)
+    layer.weight = torch.tensor([[1, -2, 3], [127, 0, -127]], dtype=torch.int8)
+    layer.scale = torch.tensor([0.5, 0.01])
+    layer.bias = torch.tensor([1.0, -1.0])
+    state = nn.Sequential(layer).state_dict()
+    assert {name: tensor.dtype for name, tensor in state.items()} == {
+        "0.weight": torch.int8,
+        "0.bias": torch.float32,
+        "0.weight.scale": torch.float32,
+    }
+    other = nn.Sequential(Int8Linear(3, 2))
+    other.load_state_dict(state)
+    inputs = torch.tensor([[2.0, 1.0, 4.0]])
+    assert torch.allclose(other(inputs), torch.tensor([[7.0, -3.54]]))
+
+
+def refused(act: Callable[[], object]) -> tuple[str, str, str]:
+    with pytest.raises(UserError) as caught:
+        act()
+    return caught.value.code, caught.value.message, caught.value.hint
+
+
+class Unknown(nn.Module):
+    def __init__(self, module: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.part = module
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.part(x))
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (Unknown(nn.Identity(), torch.sigmoid), "node sigmoid: the function sigmoid"),
+        (Unknown(nn.GELU(), torch.relu), "node part: the module GELU"),
+        (Unknown(nn.Identity(), lambda x: x.view(-1)), "node view: call_method of view"),
+        (
+            Unknown(nn.Identity(), lambda x: x + torch.ones(1)),
+            "node _tensor_constant0: get_attr of _tensor_constant0",
+        ),
+        (
+            Unknown(nn.Conv2d(3, 3, 3, padding_mode="reflect"), torch.relu),
+            """node part: Conv2d with padding_mode 'reflect' (expected "zeros")""",
+        ),
+    ],
+)
+def test_what_no_file_may_hold(module: nn.Module, reason: str) -> None:
+    assert refused(lambda: to_json(trace(module))) == (
+        "graph_not_allowed",
+        f"the network's {reason} is not allowed in a model file",
+        "Build the network from: Conv2d, BatchNorm2d, Linear, ReLU, MaxPool2d, AdaptiveAvgPool2d, Dropout, "
+        "Identity, operator.add, operator.iadd, torch.flatten",
+    )
+
+
+GOOD = to_json(trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())))
+A_NODE = "expected a node of placeholder, call_module, call_function, output"
+LAST = {"name": "output", "op": "output", "args": [{"node": "_1"}]}
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """GOOD with one place changed; `path` is its keys, joined by slashes."""
+    graph = copy.deepcopy(GOOD)
+    *keys, last = path.split("/")
+    place: Any = graph
+    for key in keys:
+        place = place[int(key) if isinstance(place, list) else key]
+    place[int(last) if isinstance(place, list) else last] = value
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (None, "top: expected the keys ['modules', 'nodes', 'version'], found NoneType"),
+        (changed("version", 2), "version: expected 1, found 2; this file needs a newer capstone"),
+        (changed("nodes", {}), "top: modules is no object or nodes is no list"),
+        (changed("nodes", []), "modules: a module is used by no node"),
+        (changed("modules/0", 1), "modules.0: expected an object"),
+        (
+            changed("modules/0/stride", [0, 1]),
+            "modules.0.stride: expected one or two whole numbers from 1, found [0, 1]",
+        ),
+        (
+            changed("modules/0/groups", 2),
+            "modules.0: no such Conv2d: in_channels must be divisible by groups",
+        ),
+        (
+            changed("modules/1/device", "cuda"),
+            "modules.1: expected the keys ['inplace', 'type'], found ['device', 'inplace', 'type']",
+        ),
+        (changed("modules/x", GOOD["modules"]["1"]), "modules: a module is used by no node"),
+        (
+            changed('modules/1", "training', GOOD["modules"]["1"]),
+            'modules.1", "training: expected words or numbers joined by dots',
+        ),
+        (
+            changed("modules/forward", GOOD["modules"]["1"]),
+            "modules.forward: the name is one of torch's or Python's own",
+        ),
+        (
+            changed("modules/class", GOOD["modules"]["1"]),
+            "modules.class: the name is one of torch's or Python's own",
+        ),
+        (changed("modules/1.inplace", GOOD["modules"]["1"]), "modules.1.inplace: the name is taken"),
+        (
+            changed("nodes/1", []),
+            f"nodes[1]: {A_NODE}, found None",
+        ),
+        (
+            changed("nodes/1/op", "call_method"),
+            f"nodes[1]: {A_NODE}, found 'call_method'",
+        ),
+        (changed("nodes/1/name", "x\nimport os"), "nodes[1]: expected a name, found 'x\\nimport os'"),
+        (changed("nodes/1/name", "lambda"), "nodes[1]: expected a name, found 'lambda'"),
+        (changed("nodes/0/name", "self"), "nodes[0]: expected a name, found 'self'"),
+        (changed("nodes/1/name", "print"), "nodes[1]: the name 'print' is taken"),
+        (changed("nodes/1/name", "input_1"), "nodes[1]: the name 'input_1' is taken"),
+        (changed("nodes/1/target", "2"), "nodes[1]: there is no module '2'"),
+        (changed("nodes/1/args", [{"node": "_1"}]), "nodes[1]: there is no node '_1' before it"),
+        (
+            changed("nodes/1/args", ["input_1"]),
+            "nodes[1]: expected arguments that are nodes, numbers, true, false or null",
+        ),
+        (changed("nodes/1/args", {}), "nodes[1]: args is no list or kwargs is no object"),
+        (
+            changed(
+                "nodes/1",
+                {
+                    "name": "f",
+                    "op": "call_function",
+                    "target": "torch.flatten",
+                    "args": [],
+                    "kwargs": {"a=1, b": 2},
+                },
+            ),
+            "nodes[1]: a keyword argument has no usable name",
+        ),
+        (
+            changed("nodes/2", {"name": "y", "op": "placeholder"}),
+            "nodes[2]: expected one input first, one output last, and calls between",
+        ),
+        (changed("nodes/2", LAST | {"name": "end", "args": []}), "nodes[2]: expected one output"),
+    ],
+)
+def test_graphs_that_are_refused(graph: object, reason: str) -> None:
+    assert refused(lambda: from_json(graph)) == ("graph_invalid", f"the network's graph, {reason}", DAMAGED)
+
+
+@pytest.mark.parametrize(
+    ("graph", "reason"),
+    [
+        (changed("modules/0/type", "Sequential"), "modules.0: a module 'Sequential'"),
+        (changed("modules/0/type", ["Conv2d"]), "modules.0: a module ['Conv2d']"),
+        (
+            changed(
+                "nodes/1",
+                {"name": "f", "op": "call_function", "target": "os.system", "args": [], "kwargs": {}},
+            ),
+            "nodes[1]: a function 'os.system'",
+        ),
+    ],
+)
+def test_graphs_with_something_unknown(graph: object, reason: str) -> None:
+    assert refused(lambda: from_json(graph)) == (
+        "graph_not_allowed",
+        f"the network's graph, {reason} is not allowed in a file",
+        "Update capstone if a newer one wrote this file",
+    )

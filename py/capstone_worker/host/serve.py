@@ -1,0 +1,39 @@
+"""main() of the host's script, which is started twice where a task cannot simply be forked."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from .child import AFRESH, RunTask, carry_out, exit_after
+from .events import HostStream
+from .frameworks import import_frameworks, versions
+from .supervise import Supervisor
+
+STDIN, EVENTS = 0, 3
+
+
+def main(run: RunTask, *, fork: bool = sys.platform != "darwin") -> None:
+    """Be the host until stdin ends; ``run`` carries out one task, in a process of its own.
+
+    ``fork``: a task goes on in the host's fork. Otherwise in a new interpreter: slower by the import of
+    torch, but macOS's frameworks may crash in a forked child.
+    """
+    if sys.argv[1:2] == [AFRESH]:
+        _task_afresh(run)
+    try:
+        stream = HostStream(EVENTS)
+    except OSError:
+        sys.exit("host.py is started by capstone: fd 3, where its events go, is not open")
+    import_frameworks()
+    hello = {"type": "hello", "protocol": 1, **versions(), "pid": os.getpid()}
+    Supervisor(STDIN, stream, run, fork=fork).serve(hello)
+
+
+def _task_afresh(run: RunTask) -> None:
+    """The second half of `start_afresh`."""
+    handed_on = json.loads(sys.argv[2])
+    pipe = handed_on["pipe"]
+    os.set_inheritable(pipe, False)
+    exit_after(lambda report: carry_out(handed_on["task"], report, run, first=handed_on["first"]), pipe)

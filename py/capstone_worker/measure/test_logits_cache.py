@@ -1,0 +1,66 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from capstone_worker.measure.logits_cache import LogitsKey, cached_logits
+
+KEY = LogitsKey(
+    model_sha256="a" * 64,
+    dataset_digest="b" * 64,
+    eval_samples=5,
+    seed=0,
+    runtime="torch",
+    torch="2.2.2",
+    threads=2,
+)
+LOGITS = torch.randn(5, 10)
+
+
+def never() -> Tensor:
+    raise AssertionError("computed again")
+
+
+def test_computed_once() -> None:
+    assert torch.equal(cached_logits(KEY, lambda: LOGITS), LOGITS)
+    assert torch.equal(cached_logits(KEY, never), LOGITS)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(KEY, model_sha256="c" * 64),
+        replace(KEY, dataset_digest="c" * 64),
+        replace(KEY, eval_samples=6),
+        replace(KEY, seed=1),
+        replace(KEY, runtime="onnxruntime"),
+        replace(KEY, torch="2.11.0"),
+        replace(KEY, threads=1),
+    ],
+)
+def test_whatever_changes_a_logit_is_in_the_key(other: LogitsKey) -> None:
+    assert other.digest() != KEY.digest()
+
+
+def cut(data: bytes) -> bytes:
+    return data[:-7]
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, lambda data: b"", lambda data: b"\x80\x04N.", lambda data: data.replace(b"<f4", b"<i4")]
+)
+def test_a_damaged_file_is_made_again(cache: Path, damage: Callable[[bytes], bytes]) -> None:
+    cached_logits(KEY, lambda: LOGITS)
+    (file,) = (cache / "logits").glob("*.npy")
+    file.write_bytes(damage(file.read_bytes()))
+    assert torch.equal(cached_logits(KEY, lambda: LOGITS + 1), LOGITS + 1)
+    assert torch.equal(cached_logits(KEY, never), LOGITS + 1)
+
+
+def test_a_failure_leaves_nothing() -> None:
+    with pytest.raises(AssertionError):
+        cached_logits(KEY, never)
+    assert torch.equal(cached_logits(KEY, lambda: LOGITS), LOGITS)

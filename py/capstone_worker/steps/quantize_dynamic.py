@@ -1,0 +1,63 @@
+"""The step `quantize_dynamic`: Linear layers keep int8 weights; activations are quantised as they come."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, fx, nn
+
+from ..errors import UserError
+from ..models import Int8Linear
+from ..report import Report
+from .base import Applied
+
+
+@dataclass(frozen=True)
+class QuantizeDynamic:
+    """Quantise every Linear of the network. It has no settings."""
+
+    name: ClassVar[str] = "quantize_dynamic"
+
+    def apply(self, network: fx.GraphModule, report: Report) -> Applied:
+        """The quantised network; the record tells `layers`, how many Linears there were.
+
+        Raises:
+            UserError: ``weights_not_finite``, a weight is NaN or infinite.
+        """
+        quantized = copy.deepcopy(network)
+        linears = {
+            name: module for name, module in quantized.named_modules() if isinstance(module, nn.Linear)
+        }
+        for name, linear in linears.items():
+            if not linear.weight.isfinite().all():
+                raise UserError(
+                    "weights_not_finite",
+                    f"quantize_dynamic: {name}.weight holds NaN or infinity",
+                    "The training diverged: train again with a smaller learning rate",
+                )
+            quantized.add_submodule(name, _int8(linear))
+        return Applied(quantized, {"step": self.name, "layers": len(linears)})
+
+
+def _int8(linear: nn.Linear) -> Int8Linear:
+    layer = Int8Linear(linear.in_features, linear.out_features, bias=linear.bias is not None)
+    layer.weight, layer.scale = quantize_rows(linear.weight.detach())
+    if linear.bias is not None:
+        layer.bias = linear.bias.detach().clone()
+    return layer.train(linear.training)
+
+
+def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric int8, one scale per row. weight float32 (out, in) -> int8 (out, in), scale float32 (out,).
+
+    scale = max|row| / 127, values in -127..127 (never -128), so ``values * scale`` is within half a scale of
+    `weight`. A row of zeros, or one so small that its scale underflows, has scale 1 and values 0.
+    Jacob et al. 2018, arXiv 1712.05877, section 2, with zero point 0.
+    """
+    scale = weight.abs().amax(dim=1) / 127
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    values = (weight / scale[:, None]).round().clamp(-127, 127).to(torch.int8)
+    return values, scale

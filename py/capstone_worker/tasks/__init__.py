@@ -1,0 +1,47 @@
+"""What a task does. The host and the scripts in py/ call the same functions with another report.
+
+train         data set → checkpoint
+compress      checkpoint → artifact
+benchmark     checkpoint and artifact → rows
+inputs        what a task reads, refused unless it is what was planned with
+record        what a model file says of its making
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import schema
+from ..report import Report, ShouldStop
+
+
+def run(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Carry out one task with as many threads as the caller has set torch to; the values of its `result`.
+
+    Args:
+        task: as in schema/task.schema.json.
+        report: hears `phase`, `progress`, `metric`, `log` and `artifact`.
+        should_stop: asked at safe points.
+
+    Raises:
+        UserError: ``task_invalid``, or an input that is not as the task says.
+        MachineError: no room, no memory.
+        Stopped: should_stop said so; what can go on later is saved.
+    """
+    checked: dict[str, Any] = schema.validate("task", task)
+    # Each kind needs other libraries, and each task is a process that would wait for all of them.
+    match checked["kind"]:
+        case "train":
+            from .train import train
+
+            return train(checked, report, should_stop)
+        case "compress":
+            from .compress import compress
+
+            return compress(checked, report, should_stop)
+        case "benchmark":
+            from .benchmark import benchmark
+
+            return benchmark(checked, report, should_stop)
+        case kind:
+            raise AssertionError(f"the schema allows the kind {kind}, and nothing carries it out")

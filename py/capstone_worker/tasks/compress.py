@@ -1,0 +1,66 @@
+"""The task `compress`: one checkpoint, the steps of one level → one artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import recipes
+from ..errors import Stopped
+from ..measure.counts import parameter_counts
+from ..models.file import save_model
+from ..report import Report, ShouldStop, phase
+from ..steps.registry import apply_steps
+from .inputs import load_input
+from .record import common
+
+
+def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Apply the steps to the checkpoint's network and write the artifact.
+
+    An artifact of a foreign checkpoint knows neither classes nor normalisation, as the checkpoint does not.
+
+    Returns:
+        ``params``, ``nonzero``, ``sparsity`` (0 to 1) and ``file_size`` in bytes, of the artifact.
+
+    Raises:
+        UserError, MachineError: as `recipes.check_order`, `inputs.load_input`, the steps and
+            `models.file.save_model`.
+        Stopped: nothing is written.
+    """
+    spec, output = task["spec"], task["paths"]["output"]
+    recipe = spec["recipe"]
+    recipes.check_order(recipe["steps"], f"recipe {recipe['name']}", f"level {recipe['level']}")
+    phase(report, "load")
+    original = load_input(
+        Path(task["paths"]["checkpoint"]),
+        task["inputs"]["checkpoint"],
+        spec["model"],
+        dataset=spec["dataset"],
+        seed=spec["seed"],
+    )
+    network, steps = apply_steps(original.network, recipe["steps"], report)
+    if should_stop():
+        raise Stopped
+    inherited: dict[str, Any] = {
+        name: original.record[name] for name in ("classes", "normalisation") if name in original.record
+    }
+    record: dict[str, Any] = {
+        **common(task),
+        **inherited,
+        "kind": "artifact",
+        "model": {**original.record["model"], "name": spec["model"]["name"]},
+        "dataset": original.record.get("dataset", {"name": spec["dataset"]}),
+        "deterministic": True,  # no step draws at random
+        "parents": {"checkpoint": {"key": original.record.get("key"), "sha256": original.sha256}},
+        "recipe": {**recipe, "steps": steps},
+    }
+    sha256, size = save_model(Path(output), network, record)
+    report({"type": "artifact", "path": output, "bytes": size, "sha256": sha256})
+    counts = parameter_counts(network)
+    return {
+        "params": counts.params,
+        "nonzero": counts.nonzero,
+        "sparsity": counts.sparsity,
+        "file_size": size,
+    }

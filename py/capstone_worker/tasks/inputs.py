@@ -1,0 +1,70 @@
+"""What a task reads: refused unless it is what the task was planned with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.cache import Dataset, load
+from ..data.source import digest, resolve
+from ..errors import UserError
+from ..models.file import LoadedModel, load_model
+from ..report import Report
+
+_PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
+
+
+def load_dataset(task: Mapping[str, Any], report: Report) -> Dataset:
+    """The data set that a task names, at its model's image size.
+
+    Raises:
+        UserError: ``dataset_changed``; or as `data.source.resolve` and `data.cache.load`.
+        MachineError: as `data.cache.load`.
+    """
+    name, source = task["spec"]["dataset"]["name"], task["spec"]["dataset"]["source"]
+    root = Path(task["paths"]["dataset"])
+    found = resolve(name, data_root=root.parent, path=root if source == "folder" else None)
+    if digest(found) != task["inputs"]["dataset"]:
+        raise UserError(
+            "dataset_changed", f"data set {name}: {root} has changed since the task was planned", _PLAN_AGAIN
+        )
+    return load(found, task["spec"]["model"]["image_size"], report)
+
+
+def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:
+    """The model file that a task reads.
+
+    Args:
+        path: the file.
+        key: the key that must stand in it; of a foreign file its SHA-256.
+        model: the task's model: the architecture, stem and image size it must have.
+        made_with: what a file of ours must have been made with: ``dataset``, ``seed``, ``recipe``, ``level``.
+
+    Raises:
+        UserError: ``input_changed``, ``model_made_otherwise``; or as `models.file.load_model`.
+    """
+    loaded = load_model(path, arch=model["arch"], stem=model["stem"], image_size=model["image_size"])
+    if loaded.record.get("key", loaded.sha256) != key:
+        raise UserError(
+            "input_changed", f"{path}: the file has changed since the task was planned", _PLAN_AGAIN
+        )
+    said = _made_with(loaded.record)
+    for name, expected in {"stem": model["stem"], "image_size": model["image_size"], **made_with}.items():
+        if name in said and said[name] != expected:
+            raise UserError(
+                "model_made_otherwise",
+                f"{path}: expected {name} {expected}, the file was made with {name} {said[name]}",
+                "Name the file that belongs to these settings, or the settings that belong to this file",
+            )
+    return loaded
+
+
+def _made_with(record: Mapping[str, Any]) -> dict[str, object]:
+    """What a record says of its making; of a foreign file it says little."""
+    said = {"stem": record["model"]["stem"], "image_size": record["model"]["image_size"]}
+    if "dataset" in record:
+        said |= {"dataset": record["dataset"]["name"], "seed": record["seed"]}
+    if "recipe" in record:
+        said |= {"recipe": record["recipe"]["name"], "level": record["recipe"]["level"]}
+    return said

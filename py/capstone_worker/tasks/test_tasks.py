@@ -1,0 +1,324 @@
+"""The real thing, small: one training, its artifacts, their rows; and what is refused, the messages whole."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from capstone_worker import recipes, schema, tasks
+from capstone_worker.artifact.read import read_model, read_record
+from capstone_worker.artifact.write import write_model
+from capstone_worker.data.source import digest, resolve
+from capstone_worker.errors import Stopped, UserError
+from capstone_worker.keys import software_versions, task_key
+from capstone_worker.report import Event, never_stop
+
+Task = dict[str, Any]
+MODEL = {"name": "resnet18", "arch": "resnet18", "stem": "imagenet", "image_size": 32}
+DATASET = {"name": "fashion_mnist_mini", "source": "bundled"}
+PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
+
+
+def with_key(task: Task) -> Task:
+    return {**task, "key": task_key(task, software_versions())}
+
+
+def discard(event: Event) -> None:
+    pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def training(folder: Path) -> Task:
+    data = resolve("fashion_mnist_mini", data_root=folder)
+    few = {"precision": "fp32", "epochs": 1, "max_train_samples": 64}
+    settings = schema.validate("job", {"version": 1, "kind": "train"})["train"]
+    return with_key(
+        {
+            "id": "train",
+            "kind": "train",
+            "threads": torch.get_num_threads(),
+            "spec": {"model": MODEL, "dataset": DATASET, "seed": 0, "train": {**settings, **few}},
+            "inputs": {"dataset": digest(data)},
+            "paths": {
+                "dataset": str(data.root),
+                "output": str(folder / "original.pth"),
+                "partial": str(folder / "partial"),
+            },
+        }
+    )
+
+
+def compression(training: Task, level: int) -> Task:
+    steps = recipes.level_steps(recipes.read("classic"), "resnet", level)
+    checkpoint = training["paths"]["output"]
+    return with_key(
+        {
+            "id": f"compress-l{level}",
+            "kind": "compress",
+            "threads": training["threads"],
+            "spec": {
+                "model": MODEL,
+                "dataset": DATASET["name"],
+                "seed": 0,
+                "recipe": {"name": "classic", "level": level, "steps": steps},
+            },
+            "inputs": {"checkpoint": training["key"]},
+            "paths": {
+                "checkpoint": checkpoint,
+                "output": str(Path(checkpoint).with_name(f"artifact_l{level}.pt")),
+            },
+        }
+    )
+
+
+def measurement(training: Task, compressing: Task) -> Task:
+    level = compressing["spec"]["recipe"]["level"]
+    settings = schema.validate("job", {"version": 1, "kind": "benchmark"})["benchmark"]
+    return with_key(
+        {
+            "id": f"benchmark-l{level}",
+            "kind": "benchmark",
+            "threads": training["threads"],
+            "spec": {
+                "model": MODEL,
+                "dataset": DATASET,
+                "seed": 0,
+                "recipe": {"name": "classic", "level": level},
+                "benchmark": {**settings, "max_eval_samples": 50, "batch_sizes": [1]},
+            },
+            "inputs": {
+                "original": training["key"],
+                "artifact": compressing["key"],
+                "dataset": training["inputs"]["dataset"],
+            },
+            "cpu": {"model": "a CPU", "isa": []},
+            "run": "a-run",
+            "paths": {
+                "original": training["paths"]["output"],
+                "artifact": compressing["paths"]["output"],
+                "dataset": training["paths"]["dataset"],
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(training: Task) -> tuple[dict[str, Any], list[Event]]:
+    events: list[Event] = []
+    return tasks.run(training, events.append, never_stop), events
+
+
+@pytest.fixture(scope="module")
+def compressed(training: Task, trained: object) -> dict[int, tuple[Task, dict[str, Any], list[Event]]]:
+    done = {}
+    for level in (1, 3):
+        task, events = compression(training, level), list[Event]()
+        done[level] = task, tasks.run(task, events.append, never_stop), events
+    return done
+
+
+def refusal(task: Task) -> tuple[str, str, str]:
+    with pytest.raises(UserError) as refused:
+        tasks.run(task, discard, never_stop)
+    return refused.value.code, refused.value.message, refused.value.hint
+
+
+def test_train(training: Task, trained: tuple[dict[str, Any], list[Event]]) -> None:
+    values, events = trained
+    output = Path(training["paths"]["output"])
+    file = read_model(output)
+    record = schema.validate("record", file.record)
+    assert values.keys() == {"acc", "loss", "epochs", "images_per_s"}
+    assert record["kind"] == "checkpoint"
+    assert record["key"] == training["key"]
+    assert record["metrics"] == {"acc": values["acc"], "loss": values["loss"]}
+    assert record["train"] == training["spec"]["train"]
+    assert len(record["classes"]) == record["model"]["num_classes"] == 10
+    assert events[0] == {"type": "phase", "phase": "load"}
+    assert events[-1] == {"type": "artifact", "path": str(output), "bytes": file.bytes, "sha256": file.sha256}
+    assert not Path(training["paths"]["partial"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("level", "sparsity", "phases"),
+    [(1, 0.2, ["load", "prune_magnitude"]), (3, 0.45, ["load", "prune_magnitude", "quantize_dynamic"])],
+)
+def test_compress(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]],
+    training: Task,
+    level: int,
+    sparsity: float,
+    phases: list[str],
+) -> None:
+    task, values, events = compressed[level]
+    file = read_model(Path(task["paths"]["output"]))
+    record = schema.validate("record", file.record)
+    original = read_model(Path(training["paths"]["output"]))
+    assert values["file_size"] == file.bytes
+    assert values["sparsity"] == pytest.approx(sparsity, abs=1e-3)
+    assert record["kind"] == "artifact"
+    assert record["key"] == task["key"]
+    assert record["parents"] == {"checkpoint": {"key": training["key"], "sha256": original.sha256}}
+    assert [step["step"] for step in record["recipe"]["steps"]] == phases[1:]
+    assert [event["phase"] for event in events if event["type"] == "phase"] == phases
+
+
+def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task) -> None:
+    events: list[Event] = []
+    task = measurement(training, compressed[3][0])
+    (row,) = tasks.run(task, events.append, never_stop)["rows"]
+    assert schema.validate("row", row) == row
+    assert row.keys() == schema.load("row")["properties"].keys()
+    assert (row["eval_samples"], row["run"], row["task_key"]) == (50, "a-run", task["key"])
+    assert (row["original_dtype"], row["compressed_dtype"]) == ("float32", "int8")
+    assert row["original_sha256"] == read_model(Path(task["paths"]["original"])).sha256
+    assert row["compressed_nonzero"] == compressed[3][1]["nonzero"]
+    assert row["acc_drop"] == row["original_acc"] - row["compressed_acc"]
+    assert row["acc_drop_low"] <= row["acc_drop"] <= row["acc_drop_high"]
+    assert row["eager_latency_ms"] == row["original_latency_ms"]
+    assert row["best_original_latency_ms"] is None
+    assert (row["deterministic"], row["baseline"]) == (True, False)
+    phases = [event["phase"] for event in events if event["type"] == "phase"]
+    assert phases == ["load", "evaluate original", "evaluate compressed", "measure"]
+
+
+def test_a_stopped_compression_writes_nothing(training: Task, trained: object, tmp_path: Path) -> None:
+    task = compression(training, 1)
+    task["paths"]["output"] = str(tmp_path / "artifact.pt")
+    with pytest.raises(Stopped):
+        tasks.run(task, discard, lambda: True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_original_of_another_tool(training: Task, trained: object, tmp_path: Path) -> None:
+    """Its artifact knows what can be known, and its row leaves empty what nobody knows."""
+    ours = read_model(Path(training["paths"]["output"]))
+    foreign = tmp_path / "foreign.pth"
+    torch.save(ours.tensors, foreign)
+    training = {**training, "key": read_model(foreign).sha256}
+    training["paths"] = {**training["paths"], "output": str(foreign)}
+    compressing = compression(training, 1)
+    tasks.run(compressing, discard, never_stop)
+    record = read_record(Path(compressing["paths"]["output"]))
+    assert record is not None
+    assert record["dataset"] == {"name": "fashion_mnist_mini"}
+    assert record["parents"] == {"checkpoint": {"key": None, "sha256": training["key"]}}
+    task = measurement(training, compressing)
+    (row,) = tasks.run(task, discard, never_stop)["rows"]
+    assert row["deterministic"] is None
+    assert row["original_sha256"] == training["key"]
+
+
+def test_invalid_task(training: Task) -> None:
+    task = copy.deepcopy(training)
+    task["spec"]["train"]["epochs"] = 0
+    assert refusal(task) == (
+        "task_invalid",
+        "task, spec.train.epochs: expected a number, at least 1, found 0",
+        "",
+    )
+
+
+def test_forbidden_order_of_steps(training: Task) -> None:
+    task = compression(training, 3)
+    task["spec"]["recipe"]["steps"].reverse()
+    assert refusal(task) == (
+        "recipe_invalid",
+        "recipe classic, level 3[1].step: expected a step that may follow quantize_dynamic, "
+        'found "prune_magnitude"',
+        "prune_magnitude never comes after quantize_dynamic: move it before, or leave one of them out",
+    )
+
+
+def test_changed_dataset(training: Task) -> None:
+    root = training["paths"]["dataset"]
+    assert refusal({**training, "inputs": {"dataset": "0" * 64}}) == (
+        "dataset_changed",
+        f"data set fashion_mnist_mini: {root} has changed since the task was planned",
+        PLAN_AGAIN,
+    )
+
+
+def test_changed_checkpoint(training: Task, trained: object) -> None:
+    task = {**compression(training, 1), "inputs": {"checkpoint": "0" * 64}}
+    assert refusal(task) == (
+        "input_changed",
+        f"{training['paths']['output']}: the file has changed since the task was planned",
+        PLAN_AGAIN,
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "expected", "found"),
+    [("seed", 7, 0), ("dataset", "cifar10", "fashion_mnist_mini")],
+)
+def test_checkpoint_made_otherwise(
+    training: Task, trained: object, part: str, expected: object, found: object
+) -> None:
+    task = compression(training, 1)
+    task["spec"][part] = expected
+    assert refusal(task) == (
+        "model_made_otherwise",
+        f"{training['paths']['output']}: expected {part} {expected}, the file was made with {part} {found}",
+        "Name the file that belongs to these settings, or the settings that belong to this file",
+    )
+
+
+def test_artifact_of_another_level(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task
+) -> None:
+    task = measurement(training, compressed[3][0])
+    task["spec"]["recipe"]["level"] = 1
+    code, message, _ = refusal(task)
+    assert (code, message) == (
+        "model_made_otherwise",
+        f"{task['paths']['artifact']}: expected level 1, the file was made with level 3",
+    )
+
+
+def test_artifact_of_another_original(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task, tmp_path: Path
+) -> None:
+    """As after a training with the same settings on another machine: same key, other weights."""
+    original = read_model(Path(training["paths"]["output"]))
+    other = tmp_path / "other.pth"
+    write_model(
+        other,
+        {name: tensor.clone() for name, tensor in original.tensors.items()},
+        {**(original.record or {}), "threads": 99},
+    )
+    task = measurement(training, compressed[1][0])
+    task["paths"]["original"] = str(other)
+    assert refusal(task) == (
+        "not_the_parent",
+        f"{task['paths']['artifact']} was not made from {other}",
+        "Compress this original again, or put the original back that the artifact was made from",
+    )
+
+
+def test_importing_the_tasks_imports_no_torch() -> None:
+    code = "import json, sys, capstone_worker.tasks; print(json.dumps('torch' in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=schema.PACKAGE_ROOT / "py", capture_output=True, check=True
+    )
+    assert json.loads(done.stdout) is False

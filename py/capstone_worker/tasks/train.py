@@ -1,0 +1,71 @@
+"""The task `train`: one network, one data set, one seed → one checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..graph.trace import trace
+from ..models.architectures import architecture
+from ..models.build import build
+from ..models.file import save_model
+from ..report import Report, ShouldStop, phase
+from ..training import loop
+from ..training.config import TrainConfig
+from .inputs import load_dataset
+from .record import common
+
+
+def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Train the network, or go on with an interrupted training, and write the checkpoint.
+
+    Returns:
+        ``acc`` (percent of the test images), ``loss``, ``epochs``, ``images_per_s``.
+
+    Raises:
+        UserError, MachineError: as `inputs.load_dataset`, `training.loop.train`, `models.file.save_model`.
+        Stopped: the training's state is saved.
+    """
+    spec, paths = task["spec"], task["paths"]
+    phase(report, "load")
+    data = load_dataset(task, report)
+    model, classes = spec["model"], len(data.classes)
+    network = build(
+        model["arch"],
+        num_classes=classes,
+        stem=model["stem"],
+        image_size=model["image_size"],
+        seed=spec["seed"],
+    )
+    partial = Path(paths["partial"])
+    result = loop.train(
+        network,
+        data,
+        TrainConfig(**spec["train"]),
+        seed=spec["seed"],
+        partial=partial,
+        report=report,
+        should_stop=should_stop,
+    )
+    record = {
+        **common(task),
+        "kind": "checkpoint",
+        "model": {**model, "family": architecture(model["arch"]).family, "num_classes": classes},
+        "dataset": {**spec["dataset"], "digest": data.digest},
+        "classes": list(data.classes),
+        "normalisation": {"mean": list(data.mean), "std": list(data.std)},
+        "deterministic": result.deterministic,
+        "parents": {},
+        "train": spec["train"],
+        "metrics": {"acc": result.acc, "loss": result.loss},
+    }
+    sha256, size = save_model(Path(paths["output"]), trace(network), record)
+    report({"type": "artifact", "path": paths["output"], "bytes": size, "sha256": sha256})
+    shutil.rmtree(partial, ignore_errors=True)
+    return {
+        "acc": result.acc,
+        "loss": result.loss,
+        "epochs": result.epochs,
+        "images_per_s": result.images_per_s,
+    }

@@ -1,0 +1,120 @@
+"""Checks, defaults and messages; the messages whole, in the words of src/spec/explain.ts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from capstone_worker import schema
+from capstone_worker.errors import UserError
+
+JOB = {"version": 1, "kind": "train"}
+
+
+def refusal(name: str, value: object) -> tuple[str, str, str]:
+    with pytest.raises(UserError) as refused:
+        schema.validate(name, value, "job.json")
+    return refused.value.code, refused.value.message, refused.value.hint
+
+
+def test_defaults_stand_for_what_was_left_out_and_the_argument_stays_as_it_is() -> None:
+    given: dict[str, Any] = {**JOB, "seeds": [3]}
+    checked = schema.validate("job", given)
+    assert given == {**JOB, "seeds": [3]}
+    assert checked["seeds"] == [3]
+    assert checked["models"] == schema.default("train", "models") == ["resnet18"]
+    assert checked["train"]["epochs"] == schema.default("train", "train.epochs") == 25
+    assert checked["train"]["max_train_samples"] is None
+    assert "threads" not in checked["train"]
+    assert checked["executor"] == {"kind": "local", "concurrency": 1}
+
+
+def test_only_the_branch_that_is_meant_fills_in_defaults() -> None:
+    steps = [{"step": "quantize_dynamic"}, {"step": "prune_magnitude", "amount": 0.5}]
+    recipe = {"version": 1, "name": "mine", "levels": {str(level): steps for level in range(1, 6)}}
+    assert schema.validate("recipe", recipe)["levels"]["1"] == [
+        {"step": "quantize_dynamic"},
+        {"step": "prune_magnitude", "amount": 0.5, "scope": "global"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "hint"),
+    [
+        (3, "job.json: expected an object, found 3", ""),
+        ({}, "job.json, kind: expected a value, found nothing", ""),
+        (
+            {**JOB, "kind": "tran"},
+            'job.json, kind: expected one of train, compress, benchmark, sweep, found "tran"',
+            "",
+        ),
+        ({**JOB, "version": 2}, "job.json, version: expected 1, found 2", ""),
+        ({**JOB, "models": []}, "job.json, models: expected at least 1 entry, found []", ""),
+        (
+            {**JOB, "models": ["resnet 18"]},
+            "job.json, models[0]: expected text that matches ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ or an object, "
+            'found "resnet 18"',
+            "",
+        ),
+        (
+            {**JOB, "train": {"epochs": 0}},
+            "job.json, train.epochs: expected a number, at least 1, found 0",
+            "",
+        ),
+        (
+            {**JOB, "train": {"epochs": True}},
+            "job.json, train.epochs: expected a whole number, found true",
+            "",
+        ),
+        ({**JOB, "train": {"lr": 0}}, "job.json, train.lr: expected a number, more than 0, found 0", ""),
+        (
+            {**JOB, "train": {"max_train_samples": "all"}},
+            'job.json, train.max_train_samples: expected a whole number or null, found "all"',
+            "",
+        ),
+        (
+            {**JOB, "train": {"epoch": 3}},
+            'job.json, train.epoch: expected no such key, found "epoch"',
+            'Did you mean "epochs"?',
+        ),
+        (
+            {**JOB, "data_root": ""},
+            'job.json, data_root: expected at least 1 character, found ""',
+            "",
+        ),
+    ],
+)
+def test_refusals(value: object, message: str, hint: str) -> None:
+    assert refusal("job", value) == ("job_invalid", message, hint)
+
+
+def test_a_long_value_is_cut_in_a_message() -> None:
+    message = refusal("job", {**JOB, "seeds": "x" * 100})[1]
+    assert message == f'job.json, seeds: expected an array, found "{"x" * 56}...'
+
+
+def test_flags_are_named_as_the_schema_says() -> None:
+    flags = {flag.name: flag.path for flag in schema.flags("benchmark")}
+    assert flags == {
+        "--model": ("models",),
+        "--dataset": ("datasets",),
+        "--recipe": ("recipes",),
+        "--levels": ("levels",),
+        "--seed": ("seeds",),
+        "--max-eval-samples": ("benchmark", "max_eval_samples"),
+        "--batch-sizes": ("benchmark", "batch_sizes"),
+        "--runtimes": ("benchmark", "runtimes"),
+        "--devices": ("benchmark", "devices"),
+        "--threads": ("benchmark", "threads"),
+        "--data-root": ("data_root",),
+    }
+    assert "--compression-level" in [flag.name for flag in schema.flags("compress")]
+
+
+@pytest.mark.parametrize("name", ["event", "job", "recipe", "record", "row", "task"])
+def test_every_schema_compiles(name: str) -> None:
+    with pytest.raises(UserError):
+        schema.validate(name, 3)
+    assert json.dumps(schema.load(name))

@@ -1,0 +1,89 @@
+"""From uint8 images in memory to the float batches a network takes.
+
+Everything random about an epoch is drawn before its first step, so a step depends on (seed, epoch, step)
+alone and training can go on from any step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .config import TrainConfig
+
+CROP = 4  # pixels
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The batches of one epoch; each tensor has one entry for each training image, in the order of use.
+
+    Attributes:
+        order: (N,) int64, index of the image.
+        top: (N,) int64, pixels the crop begins below the image's first row; negative: above it.
+        left: (N,) int64, likewise for columns.
+        flip: (N,) bool, mirrored left to right.
+    """
+
+    order: Tensor
+    top: Tensor
+    left: Tensor
+    flip: Tensor
+
+    def split(self, batches: int) -> list[Epoch]:
+        """As many batches, their sizes differing by at most 1."""
+        parts = (part.tensor_split(batches) for part in (self.order, self.top, self.left, self.flip))
+        return [Epoch(*batch) for batch in zip(*parts, strict=True)]
+
+
+def random_state(*key: int) -> int:
+    """A seed for torch's CPU generator, 32 bits: of a longer one it would ignore the rest."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
+
+
+def draw_epoch(indices: Tensor, config: TrainConfig, seed: int, epoch: int) -> Epoch:
+    """Shuffle the images `indices` (N,) and draw what becomes of each."""
+    generator = torch.Generator().manual_seed(random_state(seed, epoch))
+    count = len(indices)
+    order = indices[torch.randperm(count, generator=generator)]
+    reach = CROP if config.augment == "crop_flip" else 0
+    top, left = torch.randint(-reach, reach + 1, (2, count), generator=generator)
+    chance = 0.0 if config.augment == "none" else 0.5
+    return Epoch(order, top, left, torch.rand(count, generator=generator) < chance)
+
+
+def augmented(images: Tensor, batch: Epoch) -> Tensor:
+    """The images of a batch, shifted and mirrored, by one indexing.
+
+    Args:
+        images: (N, 3, S, S) uint8, all of them.
+        batch: of B images.
+
+    Returns:
+        (B, 3, S, S) uint8 in channels_last.
+    """
+    size = images.shape[-1]
+    rows = _reflected(batch.top, size)
+    columns = _reflected(batch.left, size)
+    columns = torch.where(batch.flip[:, None], columns.flip(1), columns)
+    # The slice between the indices puts the channels last.
+    pixels = images[batch.order[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return pixels.permute(0, 3, 1, 2)
+
+
+def normalized(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """uint8 (B, 3, S, S) -> float32 in channels_last; mean and std of each channel are those of 0..1."""
+    shape = (1, len(mean), 1, 1)
+    scaled = images.to(torch.float32, memory_format=torch.channels_last)
+    return scaled.sub_(255 * torch.tensor(mean).view(shape)).div_(255 * torch.tensor(std).view(shape))
+
+
+def _reflected(start: Tensor, size: int) -> Tensor:
+    """For each crop the positions it reads along one side: start (B,), -size < start < size -> (B, size)."""
+    position = start[:, None] + torch.arange(size)
+    last = size - 1
+    mirrored: Tensor = last - (last - position.abs()).abs()
+    return mirrored

@@ -1,0 +1,178 @@
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from capstone_worker.data.cache import Dataset
+from capstone_worker.errors import Stopped, UserError
+from capstone_worker.report import Event, ShouldStop, never_stop
+from capstone_worker.training.config import TrainConfig
+from capstone_worker.training.loop import TrainResult, train
+
+NewNetwork = Callable[[], nn.Module]
+
+
+def stop_at(call: int) -> ShouldStop:
+    calls = count(1)
+    return lambda: next(calls) == call
+
+
+def run(
+    network: nn.Module,
+    data: Dataset,
+    config: TrainConfig,
+    partial: Path | None = None,
+    should_stop: ShouldStop = never_stop,
+    report: Callable[[Event], None] = lambda event: None,
+) -> TrainResult:
+    return train(network, data, config, seed=0, partial=partial, report=report, should_stop=should_stop)
+
+
+def assert_same_bits(network: nn.Module, other: nn.Module) -> None:
+    torch.testing.assert_close(network.state_dict(), other.state_dict(), rtol=0, atol=0)
+
+
+def test_learns(new_network: NewNetwork, fashion: Dataset, config: TrainConfig) -> None:
+    network = new_network()
+    result = run(network, fashion, config)
+    assert result.acc > 45  # of ten classes
+    assert (result.epochs, result.deterministic) == (3, True)
+    assert result.images_per_s > 0
+    assert not network.training
+    assert all(parameter.is_contiguous() for parameter in network.parameters())
+
+
+def test_bf16_rounds_but_learns_the_same(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    network = new_network()
+    expected = run(new_network(), tiny, config).loss
+    found = run(network, tiny, replace(config, precision="bf16")).loss
+    assert found != expected
+    assert found == pytest.approx(expected, rel=0.1)
+    assert all(parameter.dtype == torch.float32 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("call", [2, 4, 5, 8, 17])
+def test_stopped_and_resumed_is_bit_identical(
+    new_network: NewNetwork,
+    tiny: Dataset,
+    config: TrainConfig,
+    tmp_path: Path,
+    optimizer: Literal["sgd", "adamw"],
+    call: int,
+) -> None:
+    """An epoch asks 4 times, its evaluation twice: in an epoch, at its end, in an evaluation, in the last."""
+    config = replace(config, optimizer=optimizer, lr=0.01)
+    undisturbed, resumed = new_network(), new_network()
+    expected = run(undisturbed, tiny, config)
+    with pytest.raises(Stopped):
+        run(new_network(), tiny, config, tmp_path, stop_at(call))
+    result = run(resumed, tiny, config, tmp_path)
+    assert_same_bits(resumed, undisturbed)
+    assert (result.acc, result.loss) == (expected.acc, expected.loss)
+
+
+def test_torn_state_falls_back_to_the_one_before(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        run(new_network(), tiny, config, tmp_path, stop_at(8))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001-00000000.pt", "000001-00000002.pt"]
+    newest = tmp_path / "000001-00000002.pt"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    events: list[Event] = []
+    undisturbed, resumed = new_network(), new_network()
+    run(resumed, tiny, config, tmp_path, report=events.append)
+    run(undisturbed, tiny, config)
+    assert_same_bits(resumed, undisturbed)
+    (warning,) = [event for event in events if event["type"] == "log"]
+    assert warning["level"] == "warning"
+    assert warning["message"].startswith(f"Training state unreadable, using the one before: {newest}: ")
+
+
+def test_saves_each_minute(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    seconds = count(step=11)  # three readings a step: 33 s
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            new_network(),
+            tiny,
+            config,
+            seed=0,
+            partial=tmp_path,
+            report=lambda event: interrupt_at_step(event, 4),
+            should_stop=never_stop,
+            clock=lambda: float(next(seconds)),
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["000000-00000002.pt"]
+
+
+def interrupt_at_step(event: Event, step: int) -> None:
+    if event["type"] == "progress" and event["done"] > 27 * step:
+        raise KeyboardInterrupt
+
+
+def test_events(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    events: list[Event] = []
+    result = run(new_network(), tiny, replace(config, epochs=2, eval_every=2), report=events.append)
+    kinds = [event["type"] if event["type"] != "phase" else event["phase"] for event in events]
+    epoch = ["train", *["progress"] * 4, "metric"]
+    assert kinds == [*epoch, *epoch, "evaluate", "progress", "progress", "metric"]
+    steps = [event for event in events if event["type"] == "progress" and event["phase"] == "train"]
+    assert [step["done"] for step in steps] == [28, 56, 83, 110, 138, 166, 193, 220]
+    assert steps[-1].items() >= {"total": 220, "unit": "images", "eta_s": 0.0}.items()
+    metrics = [event for event in events if event["type"] == "metric"]
+    assert [(metric["split"], metric["epoch"]) for metric in metrics] == [
+        ("train", 1),
+        ("train", 2),
+        ("test", 2),
+    ]
+    assert metrics[0]["values"].keys() == {"loss", "acc", "lr"}
+    assert metrics[2]["values"] == {"loss": result.loss, "acc": result.acc}
+
+
+def test_a_part_of_the_images(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    events: list[Event] = []
+    run(new_network(), tiny, replace(config, max_train_samples=33), report=events.append)
+    assert events[2]["total"] == 3 * 33
+
+
+def test_leaves_the_global_state_of_torch_alone(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig
+) -> None:
+    network = new_network()
+    before = torch.get_rng_state()
+    run(network, tiny, replace(config, epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_diverging_says_what_to_change(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    with pytest.raises(UserError) as call:
+        run(new_network(), tiny, replace(config, lr=1e30, schedule="constant"))
+    assert (call.value.code, call.value.message, call.value.hint) == (
+        "training_diverged",
+        "the loss became nan in epoch 1, step 2, at a learning rate of 1e+30",
+        "Lower train.lr (now 1e+30) or raise train.warmup_epochs",
+    )
+
+
+class Unpooling(nn.Module):
+    """Has no deterministic algorithm in torch."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled, indices = nn.functional.max_pool2d(images, 2, return_indices=True)
+        return nn.functional.max_unpool2d(pooled, indices, (2, 2))
+
+
+def test_operations_without_a_deterministic_algorithm_are_told(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig
+) -> None:
+    network = nn.Sequential(Unpooling(), new_network())
+    assert not run(network, tiny, replace(config, epochs=1)).deterministic

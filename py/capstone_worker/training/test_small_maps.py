@@ -1,0 +1,68 @@
+"""The rewrite against torch's own convolution, in float64, where only the order of summation can differ."""
+
+import copy
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from capstone_worker.training.small_maps import LARGEST_MAP, SmallMaps
+
+
+def gradients(network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    network.zero_grad()
+    F.cross_entropy(network(images), labels).backward()
+    return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_resnet18_keeps_its_function_and_gradients(memory_format: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=10).double().to(memory_format=memory_format)
+    images = torch.randn(4, 3, 32, 32, dtype=torch.float64).to(memory_format=memory_format)
+    labels = torch.arange(4)
+    plain = copy.deepcopy(network)
+    with SmallMaps():
+        rewritten_gradients = gradients(network, images, labels)
+        rewritten_logits = network.eval()(images)
+    torch.testing.assert_close(rewritten_gradients, gradients(plain, images, labels), rtol=0, atol=1e-10)
+    torch.testing.assert_close(rewritten_logits, plain.eval()(images), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 2), (2, 2), (4, 1), (3, 3)])
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [(1, 1, 0), (1, 2, 0), (1, 1, 2), (2, 2, 1), (3, 1, 1), (3, 2, 1), (7, 2, 3)]
+)
+def test_every_kernel_stride_and_padding(
+    height: int, width: int, kernel: int, stride: int, padding: int
+) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(5, 6, kernel, stride, padding).double()
+    images = torch.randn(3, 5, height, width, dtype=torch.float64, requires_grad=True)
+    expected = conv(images)
+    weights = torch.randn_like(expected)
+    inputs = [images, *conv.parameters()]
+    expected_gradients = torch.autograd.grad((expected * weights).sum(), inputs)
+    with SmallMaps():
+        found = conv(images)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    rewritten = type(found.grad_fn).__name__ != "ConvolutionBackward0"
+    assert rewritten == (height * width <= LARGEST_MAP)
+    torch.testing.assert_close(
+        torch.autograd.grad((found * weights).sum(), inputs), expected_gradients, rtol=0, atol=1e-12
+    )
+
+
+def test_leaves_grouped_and_dilated_convolutions_alone() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 4, 2, 2)
+    for conv in (
+        nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        nn.Conv2d(4, 4, 3, padding=2, dilation=2),
+        nn.Conv2d(4, 4, 3, padding="same"),
+    ):
+        expected = conv(images)
+        with SmallMaps():
+            torch.testing.assert_close(conv(images), expected, rtol=0, atol=0)

@@ -1,0 +1,23 @@
+"""The host of tasks: started by the orchestrator as ``python -u py/host.py``, speaks protocol 1.
+
+Commands come in on stdin, events go out on fd 3, fds 1 and 2 are the host's log. Each task is a child
+process; the host itself never computes. The code, and what is said in each direction: capstone_worker/host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capstone_worker.host.serve import main
+from capstone_worker.report import Report, ShouldStop
+
+
+def run(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """Carry out one task. Imported in the child: what tasks import would start threads in the host."""
+    from capstone_worker import tasks
+
+    return tasks.run(task, report, should_stop)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,115 @@
+/**
+ * Parse, load the one command that was named, one exit code. Heavy modules are imported by the command that needs
+ * them, so that `--help` costs little more than starting node.
+ */
+import { CommanderError, Command as Parser } from 'commander';
+import type { Command, FlagValues, Io } from '../commands/definition.ts';
+import { drawError } from '../errors/draw.ts';
+import { CapstoneError, EXIT, type ExitCode } from '../errors/errors.ts';
+
+interface Entry {
+  readonly summary: string;
+  load(): Promise<{ default: Command }>;
+}
+
+/** Summaries stand here as well, so that the list of commands loads none of them; a test compares the two. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  sweep: {
+    summary: 'Train once, compress at every level, benchmark everything',
+    load: () => import('../commands/sweep.ts'),
+  },
+  run: {
+    summary: 'Run any job from a spec file, or go on with an interrupted run',
+    load: () => import('../commands/run.ts'),
+  },
+  train: { summary: 'Train a network, write its checkpoint', load: () => import('../commands/train.ts') },
+  compress: {
+    summary: 'Compress a checkpoint at the given levels, write artifacts',
+    load: () => import('../commands/compress.ts'),
+  },
+  benchmark: {
+    summary: 'Measure artifacts beside their originals, update benchmark_levels.csv',
+    load: () => import('../commands/benchmark.ts'),
+  },
+  results: {
+    summary: 'Print the rows of benchmark_levels.csv',
+    load: () => import('../commands/results.ts'),
+  },
+  validate: {
+    summary: 'Say every problem of a spec, where it is and the nearest valid thing; run nothing',
+    load: () => import('../commands/validate.ts'),
+  },
+  schema: { summary: 'Print a JSON Schema', load: () => import('../commands/schema.ts') },
+  setup: { summary: 'Make the Python environment', load: () => import('../commands/setup.ts') },
+};
+
+/** Runs one command line and says how to exit; never exits itself. */
+export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  try {
+    const named = argv[0] ?? '';
+    const entry = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
+    const command = entry === undefined ? undefined : (await entry.load()).default;
+    const program = programWith(command === undefined ? undefined : { name: named, command }, io, (code) => {
+      exitCode = code;
+    });
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    io.stderr.write(drawError(error));
+    return error instanceof CapstoneError ? error.exitCode : EXIT.taskFailed;
+  }
+  return exitCode;
+}
+
+function programWith(
+  loaded: { name: string; command: Command } | undefined,
+  io: Io,
+  onExit: (code: ExitCode) => void,
+): Parser {
+  const program = new Parser('capstone')
+    .description('Train, compress and honestly benchmark image classifiers.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .helpCommand(false);
+  for (const [name, { summary }] of Object.entries(COMMANDS)) {
+    const parser = program.command(name).description(summary);
+    if (loaded?.name === name) fill(parser, loaded.command, io, onExit);
+  }
+  program.action(() => {
+    program.outputHelp();
+  });
+  return program;
+}
+
+function fill(parser: Parser, command: Command, io: Io, onExit: (code: ExitCode) => void): void {
+  for (const flag of command.flags) {
+    const term = flag.value === undefined ? flag.name : `${flag.name} <${flag.value}>`;
+    const shown =
+      flag.default === undefined ? flag.description : `${flag.description} (default: ${flag.default})`;
+    if (flag.repeats === true) {
+      parser.option(term, shown, (value: string, list: string[] | undefined) => [...(list ?? []), value]);
+    } else parser.option(term, shown);
+  }
+  for (const argument of command.arguments ?? []) {
+    parser.argument(argument.required ? `<${argument.name}>` : `[${argument.name}]`, argument.description);
+  }
+  const examples = command.examples.map((example) => `  ${example}\n`).join('');
+  parser.addHelpText(
+    'after',
+    `${command.description ? `\n${command.description}\n` : ''}\nExamples:\n${examples}`,
+  );
+  parser.action(async () => {
+    const values = Object.fromEntries(
+      parser.options.map((option) => [
+        option.long ?? '',
+        parser.getOptionValue(option.attributeName()) as unknown,
+      ]),
+    ) as FlagValues;
+    onExit(await command.run(values, parser.args, io));
+  });
+}

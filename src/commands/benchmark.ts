@@ -1,0 +1,18 @@
+import { defineCommand } from './definition.ts';
+import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
+import { checkJob } from './job-file.ts';
+import { jobFlags, jobFromFlags } from './job-flags.ts';
+import { CLASSIC_DATASET } from './train.ts';
+
+export default defineCommand({
+  summary: 'Measure artifacts beside their originals, update benchmark_levels.csv',
+  examples: [
+    'capstone benchmark --levels 1 --levels 2 --max-eval-samples 500',
+    'capstone benchmark --levels 1-5 --dataset fashion_mnist_mini',
+  ],
+  flags: [...jobFlags('benchmark'), ...EXECUTE_FLAGS],
+  async run(flags, _args, io) {
+    const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
+    return executeJob(checkJob(job, 'flags', io.cwd), flags, io);
+  },
+});

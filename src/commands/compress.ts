@@ -1,0 +1,57 @@
+import { resolve } from 'node:path';
+import { UserError } from '../errors/errors.ts';
+import { readModelRecord } from '../store/model-record.ts';
+import { defineCommand, type Flag, type FlagValues } from './definition.ts';
+import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
+import { checkJob } from './job-file.ts';
+import { jobFlags, jobFromFlags } from './job-flags.ts';
+import { CLASSIC_DATASET } from './train.ts';
+
+const CHECKPOINT_FLAGS: readonly Flag[] = [
+  {
+    name: '--checkpoint',
+    value: 'FILE',
+    description: 'Original to compress; default: the name that train gives it.',
+  },
+  {
+    name: '--num-classes',
+    value: 'N',
+    description: 'Classes of a checkpoint without a record: 10 means cifar10, 100 cifar100.',
+  },
+];
+
+export default defineCommand({
+  summary: 'Compress a checkpoint at the given levels, write artifacts',
+  examples: [
+    'capstone compress --model resnet18 --checkpoint checkpoints/resnet18_cifar10.pth --num-classes 10 --compression-level 3',
+  ],
+  flags: [...jobFlags('compress'), ...CHECKPOINT_FLAGS, ...EXECUTE_FLAGS],
+  async run(flags, _args, io) {
+    const job = jobFromFlags('compress', flags);
+    const checkpoint = flags['--checkpoint'];
+    if (typeof checkpoint === 'string') {
+      const file = resolve(io.cwd, checkpoint);
+      const [model, ...others] = (job['models'] as string[] | undefined) ?? ['resnet18'];
+      if (others.length > 0) {
+        throw new UserError('flag_invalid', '--checkpoint belongs to one model; --model names several');
+      }
+      const record = await readModelRecord(file);
+      job['models'] = [{ name: model, checkpoint: file }];
+      job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(flags)];
+      job['seeds'] ??= [record?.seed ?? 0];
+    }
+    return executeJob(checkJob({ datasets: [CLASSIC_DATASET], ...job }, 'flags', io.cwd), flags, io);
+  },
+});
+
+/** The original tool's checkpoints do not say what they were trained on. */
+function datasetOfClasses(flags: FlagValues): string {
+  const known: Record<string, string> = { '10': 'cifar10', '100': 'cifar100' };
+  const name = known[String(flags['--num-classes'] ?? '')];
+  if (name === undefined) {
+    throw new UserError('dataset_unclear', 'the checkpoint does not say which data set it was trained on', [
+      'Name it with --dataset, or give --num-classes 10 (cifar10) or 100 (cifar100).',
+    ]);
+  }
+  return name;
+}

@@ -1,0 +1,116 @@
+/** What every command that runs a job shares: plan it, show the plan or run it live, print what came of it. */
+import { relative } from 'node:path';
+import { EXIT, type ExitCode } from '../errors/errors.ts';
+import { type Plan, planJob } from '../plan/plan.ts';
+import { createProgress } from '../progress/progress.ts';
+import { findInterpreter } from '../python/find.ts';
+import { toTable } from '../results/table.ts';
+import { gather } from '../run/gather.ts';
+import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
+import type { Job } from '../spec/job.ts';
+import type { Row } from '../spec/row.ts';
+import { workspacePaths } from '../store/paths.ts';
+import type { Flag, FlagValues, Io } from './definition.ts';
+import { PLACE_FLAGS, placeFrom } from './place.ts';
+import { version } from './version.ts';
+
+export const EXECUTE_FLAGS: readonly Flag[] = [
+  { name: '--dry-run', description: 'Print the plan and why each task runs; run nothing.' },
+  { name: '--force', description: 'Replace files that are in the way, whatever they are.' },
+  { name: '--json', description: 'Print the event stream on stdout, one JSON object a line.' },
+  { name: '--python', value: 'PATH', description: 'Interpreter to use instead of the managed environment.' },
+  ...PLACE_FLAGS,
+];
+
+const TABLE_WIDTH = 100;
+/** npm hands one Ctrl-C on twice to the script it runs; a second signal this soon is the same press. */
+const SAME_PRESS_MS = 500;
+
+export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: string): Promise<ExitCode> {
+  const place = placeFrom(flags, io);
+  const python = flags['--python'];
+  const interpreter = await findInterpreter({
+    packageRoot: place.packageRoot,
+    env: io.env,
+    ...(typeof python === 'string' ? { python } : {}),
+  });
+  const known = await gather(job, place, interpreter, flags['--force'] === true);
+  const plan = planJob(job, known);
+  const json = flags['--json'] === true;
+  for (const [name, { source, root }] of known.datasets) {
+    io.stderr.write(`${name}: ${source === 'bundled' ? 'bundled with capstone' : root}\n`);
+  }
+  if (flags['--dry-run'] === true) {
+    io.stdout.write(drawPlan(plan));
+    return EXIT.done;
+  }
+  if (plan.tasks.every((task) => task.upToDate)) {
+    io.stderr.write(`Everything is up to date: ${plan.tasks.length} tasks, nothing to run.\n`);
+    if (!json)
+      io.stdout.write(drawOutcome(plan, upToDateRows(plan, workspacePaths(place.workspace).rows), io));
+    return EXIT.done;
+  }
+
+  const progress = createProgress({
+    mode: json ? 'json' : io.stderr.isTTY ? 'block' : 'plain',
+    stdout: io.stdout,
+    stderr: io.stderr,
+    env: io.env,
+  });
+  const release = { signals: () => {} };
+  try {
+    const summary = await runJob({
+      job,
+      plan,
+      place,
+      interpreter,
+      version: version(place.packageRoot),
+      ...(resume === undefined ? {} : { resume }),
+      onEvent: (event) => progress.event(event),
+      onStarted: (control) => {
+        release.signals = stopOnSignals(control);
+      },
+    });
+    progress.close();
+    if (!json && summary.outcome !== 'cancelled') io.stdout.write(drawOutcome(plan, summary.rows, io));
+    return { done: EXIT.done, failed: EXIT.taskFailed, cancelled: EXIT.cancelled }[summary.outcome];
+  } finally {
+    progress.close();
+    release.signals();
+  }
+}
+
+/** Once: stop at a safe point. Again, later than a repeated press: at once. */
+function stopOnSignals(control: RunControl): () => void {
+  let first: number | undefined;
+  const onSignal = () => {
+    const now = Date.now();
+    if (first === undefined) {
+      first = now;
+      control.cancel();
+    } else if (now - first > SAME_PRESS_MS) {
+      control.kill();
+    }
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
+
+function drawPlan(plan: Plan): string {
+  const lines = plan.tasks.map(
+    ({ label, upToDate, because }) => `${upToDate ? 'up to date' : 'run       '}  ${label}: ${because}`,
+  );
+  const pending = plan.tasks.filter((task) => !task.upToDate).length;
+  return `${lines.join('\n')}\n${pending} of ${plan.tasks.length} tasks to run\n`;
+}
+
+/** Rows as a table; where a job measures nothing, the files it made, one a line. */
+function drawOutcome(plan: Plan, rows: readonly Row[], io: Io): string {
+  if (rows.length > 0) return toTable([...rows], { width: io.stdout.columns ?? TABLE_WIDTH });
+  return plan.tasks
+    .map(({ task }) => (task.kind === 'benchmark' ? '' : `${relative(io.cwd, task.paths.output)}\n`))
+    .join('');
+}

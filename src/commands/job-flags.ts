@@ -1,0 +1,131 @@
+/**
+ * Flags of the job commands, read from the JSON Schema of their kind, as Python's argparse does: a flag is the
+ * last word of its key with dashes unless the schema declares another (`x-flag`). One flag may set several keys
+ * (`--threads` of a sweep sets those of training and of benchmarking).
+ */
+import { UserError } from '../errors/errors.ts';
+import type { JobKind } from '../spec/job.ts';
+import { jsonSchema } from '../spec/json-schema.ts';
+import type { Flag, FlagValues } from './definition.ts';
+
+interface Property {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly items?: Property;
+  readonly properties?: Record<string, Property>;
+  readonly anyOf?: readonly Property[];
+  readonly const?: unknown;
+  readonly 'x-flag'?: string;
+}
+
+interface FlagTarget {
+  readonly flag: Flag;
+  readonly paths: readonly (readonly string[])[];
+  readonly property: Property;
+}
+
+/** Keys that the command itself answers, or that have no meaning as a flag. */
+const NOT_FLAGS = new Set(['$schema', 'version', 'kind']);
+
+export function jobFlags(kind: JobKind): Flag[] {
+  return targets(kind).map((target) => target.flag);
+}
+
+/** The job spec that the given flags stand for; everything not given is left to the schema's defaults. */
+export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, unknown> {
+  const job: Record<string, unknown> = { version: 1, kind };
+  for (const { flag, paths, property } of targets(kind)) {
+    const given = values[flag.name];
+    if (given === undefined || typeof given === 'boolean') continue;
+    const texts = typeof given === 'string' ? [given] : given;
+    const value =
+      property.type === 'array'
+        ? texts.flatMap((text) => listValue(flag.name, text, property.items ?? {}))
+        : scalar(flag.name, texts.at(-1) ?? '', property);
+    for (const path of paths) assign(job, path, value);
+  }
+  return job;
+}
+
+function targets(kind: JobKind): FlagTarget[] {
+  const found = new Map<string, FlagTarget>();
+  const visit = (properties: Record<string, Property>, prefix: readonly string[]) => {
+    for (const [key, property] of Object.entries(properties)) {
+      if (prefix.length === 0 && NOT_FLAGS.has(key)) continue;
+      if (property.const !== undefined) continue;
+      const path = [...prefix, key];
+      if (property.properties !== undefined) {
+        visit(property.properties, path);
+        continue;
+      }
+      const name = property['x-flag'] ?? `--${key.replaceAll('_', '-')}`;
+      const same = found.get(name);
+      found.set(name, {
+        flag: {
+          name,
+          description: property.description ?? '',
+          value: placeholder(key, property),
+          repeats: property.type === 'array',
+          ...(property.default === undefined || property.default === null
+            ? {}
+            : { default: [property.default].flat().join(',') }),
+        },
+        paths: [...(same?.paths ?? []), path],
+        property,
+      });
+    }
+  };
+  visit(schemaOf(kind).properties ?? {}, []);
+  return [...found.values()];
+}
+
+function schemaOf(kind: JobKind): Property {
+  const { oneOf, anyOf } = jsonSchema('job') as { oneOf?: Property[]; anyOf?: Property[] };
+  const schema = (oneOf ?? anyOf ?? []).find((option) => option.properties?.['kind']?.const === kind);
+  if (schema === undefined) throw new Error(`no schema for jobs of kind ${kind}`);
+  return schema;
+}
+
+function placeholder(key: string, property: Property): string {
+  const choices = property.enum ?? property.items?.enum;
+  return choices === undefined ? key.toUpperCase().replace(/S$/, '') : choices.join('|');
+}
+
+/** `1`, `1,3` and, for whole numbers, `1-5`. */
+function listValue(flag: string, text: string, items: Property): unknown[] {
+  return text.split(',').flatMap((part): unknown[] => {
+    const range = isInteger(items) ? part.match(/^(\d+)-(\d+)$/) : null;
+    if (range === null) return [scalar(flag, part, items)];
+    const [first, last] = [Number(range[1]), Number(range[2])];
+    if (last < first || last - first > 1000) throw invalid(flag, part, 'a range such as 1-5');
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
+function scalar(flag: string, text: string, property: Property): unknown {
+  const types = [property, ...(property.anyOf ?? [])].map((option) => option.type);
+  if (!types.includes('number') && !types.includes('integer')) return text;
+  if (text.trim() === '' || !Number.isFinite(Number(text))) throw invalid(flag, text, 'a number');
+  return Number(text);
+}
+
+function isInteger(property: Property): boolean {
+  return property.type === 'integer';
+}
+
+function invalid(flag: string, text: string, expected: string): UserError {
+  return new UserError('flag_invalid', `${flag}: expected ${expected}, found ${JSON.stringify(text)}`);
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    target[head] = value;
+    return;
+  }
+  target[head] ??= {};
+  assign(target[head] as Record<string, unknown>, rest, value);
+}

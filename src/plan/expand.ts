@@ -1,0 +1,101 @@
+/** Turns a job's lists into the combinations it asks for, and says which file each of them makes. */
+import { join } from 'node:path';
+import { UserError } from '../errors/errors.ts';
+import { nearest } from '../spec/explain.ts';
+import type { Job } from '../spec/job.ts';
+import { ARCHITECTURES, FAMILY_OF } from '../spec/names.ts';
+import type { TaskModel } from '../spec/task.ts';
+import { artifactName, checkpointName } from './names.ts';
+
+export interface Artifact {
+  readonly recipe: string;
+  readonly level: 1 | 2 | 3 | 4 | 5;
+  readonly path: string;
+}
+
+/** One network on one data set with one seed: one original and its artifacts. */
+export interface Combination {
+  readonly model: TaskModel;
+  readonly family: string;
+  readonly dataset: string;
+  readonly seed: number;
+  readonly checkpoint: string;
+  /** The user brought the checkpoint: it is not trained. */
+  readonly given: boolean;
+  readonly artifacts: readonly Artifact[];
+}
+
+/** `recipeNames` maps what stands in the job (a name or a path) to the recipe's own name. */
+export function expandJob(
+  job: Job,
+  workspace: string,
+  recipeNames: ReadonlyMap<string, string>,
+): Combination[] {
+  return job.models.flatMap((entry) => {
+    const { model, family, checkpoint } = resolveModel(entry);
+    if (checkpoint !== undefined && job.kind === 'train') {
+      throw new UserError('model_not_trained', `model ${model.name} has a checkpoint, so it is not trained`, [
+        'Leave out "checkpoint" to train it, or use kind "compress" or "sweep".',
+      ]);
+    }
+    return job.datasets.flatMap((data) => {
+      const dataset = typeof data === 'string' ? data : data.name;
+      return job.seeds.map((seed): Combination => {
+        const trained = { model: model.name, dataset, seed };
+        return {
+          model,
+          family,
+          dataset,
+          seed,
+          checkpoint:
+            checkpoint ??
+            (job.kind === 'train' ? job.output : undefined) ??
+            join(workspace, 'checkpoints', checkpointName(trained)),
+          given: checkpoint !== undefined,
+          artifacts: job.kind === 'train' ? [] : artifactsOf(job, trained, workspace, recipeNames),
+        };
+      });
+    });
+  });
+}
+
+function artifactsOf(
+  job: Exclude<Job, { kind: 'train' }>,
+  trained: { model: string; dataset: string; seed: number },
+  workspace: string,
+  recipeNames: ReadonlyMap<string, string>,
+): Artifact[] {
+  return job.recipes.flatMap((reference) => {
+    const recipe = recipeNames.get(reference) ?? reference;
+    return job.levels.map((level) => ({
+      recipe: reference,
+      level: level as Artifact['level'],
+      path:
+        (job.kind === 'compress' ? job.output : undefined) ??
+        join(workspace, 'compressed_models', artifactName({ ...trained, recipe, level })),
+    }));
+  });
+}
+
+function resolveModel(entry: Job['models'][number]): {
+  model: TaskModel;
+  family: string;
+  checkpoint?: string;
+} {
+  const given = typeof entry === 'string' ? { name: entry } : entry;
+  const arch = given.arch ?? given.name;
+  const known = ARCHITECTURES.find((name) => name === arch);
+  if (known === undefined) {
+    const guess = nearest(arch, ARCHITECTURES);
+    throw new UserError('model_unknown', `unknown model "${arch}"; known: ${ARCHITECTURES.join(', ')}`, [
+      guess === undefined
+        ? 'Name one of the known models, or give "arch" beside "name".'
+        : `Did you mean "${guess}"?`,
+    ]);
+  }
+  return {
+    model: { name: given.name, arch, stem: given.stem ?? 'imagenet', image_size: given.image_size ?? 32 },
+    family: FAMILY_OF[known],
+    ...(given.checkpoint === undefined ? {} : { checkpoint: given.checkpoint }),
+  };
+}

@@ -1,0 +1,36 @@
+/** Default file names: they derive from the task alone, whatever else the job holds. */
+
+interface Trained {
+  readonly model: string;
+  readonly dataset: string;
+  readonly seed: number;
+}
+interface Compressed extends Trained {
+  readonly recipe: string;
+  readonly level: number;
+}
+
+export function checkpointName({ model, dataset, seed }: Trained): string {
+  return `${model}_${dataset}${seedPart(seed)}.pth`;
+}
+
+/** cifar10, classic and seed 0 are left out: those are the original tool's file names. */
+export function artifactName({ model, dataset, recipe, seed, level }: Compressed): string {
+  const dataPart = dataset === 'cifar10' ? '' : `_${dataset}`;
+  const recipePart = recipe === 'classic' ? '' : `_${recipe}`;
+  return `compressed_${model}${dataPart}${recipePart}${seedPart(seed)}_l${level}.pt`;
+}
+
+export function taskId(
+  kind: string,
+  { model, dataset, seed }: Trained,
+  recipe?: string,
+  level?: number,
+): string {
+  const tail = recipe === undefined ? '' : `-${recipe}-l${level}`;
+  return `${kind}-${model}-${dataset}-s${seed}${tail}`;
+}
+
+function seedPart(seed: number): string {
+  return seed === 0 ? '' : `_s${seed}`;
+}

@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+import { UserError } from '../errors/errors.ts';
+import { Job } from '../spec/job.ts';
+import { Recipe } from '../spec/recipe.ts';
+import type { ModelRecord } from '../spec/record.ts';
+import type { Row } from '../spec/row.ts';
+import { type Known, type Plan, planJob } from './plan.ts';
+
+const LEVEL = [{ step: 'prune_magnitude', amount: 0.5 }];
+const recipe = Recipe.parse({
+  version: 1,
+  name: 'classic',
+  families: { resnet: { levels: { '1': LEVEL, '2': LEVEL, '3': LEVEL, '4': LEVEL, '5': LEVEL } } },
+});
+
+function known(change: Partial<Known> = {}): Known {
+  return {
+    workspace: '/w',
+    software: { torch: '2.2.2', torchvision: '0.17.2', numpy: '1.26.4' },
+    cpu: { model: 'A CPU', isa: ['avx2'] },
+    isa: 'avx2',
+    threads: 2,
+    precisions: [],
+    recipes: new Map([['classic', recipe]]),
+    datasets: new Map([['fashion_mnist_mini', { source: 'bundled', root: '/data', digest: 'd'.repeat(64) }]]),
+    files: new Map(),
+    rows: [],
+    partials: new Set(),
+    partialFolder: (key) => `/w/checkpoints/.partial/${key}`,
+    force: false,
+    ...change,
+  };
+}
+
+const sweep = (change = {}) => Job.parse({ version: 1, kind: 'sweep', levels: [1], ...change });
+const lines = (plan: Plan) => plan.tasks.map(({ task, upToDate, because }) => [task.id, upToDate, because]);
+
+/** The world after the plan has run: its files and rows are there. */
+function afterRunning(plan: Plan): Known {
+  const files = new Map();
+  const rows: Row[] = [];
+  for (const { task } of plan.tasks) {
+    if (task.kind === 'benchmark') {
+      for (const batch_size of task.spec.benchmark.batch_sizes) {
+        rows.push({ task_key: task.key, batch_size, original_sha256: 'a', artifact_sha256: 'b' } as Row);
+      }
+      continue;
+    }
+    const { name } = task.spec.model;
+    const dataset = task.kind === 'train' ? task.spec.dataset.name : task.spec.dataset;
+    const record = {
+      key: task.key,
+      model: { name },
+      dataset: { name: dataset },
+      seed: task.spec.seed,
+      ...(task.kind === 'compress' ? { recipe: task.spec.recipe } : {}),
+    } as unknown as ModelRecord;
+    files.set(task.paths.output, { sha256: task.kind === 'train' ? 'a' : 'b', record });
+  }
+  return known({ files, rows });
+}
+
+describe('planning a sweep', () => {
+  test('trains, compresses and measures, each with its reason', () => {
+    expect(lines(planJob(sweep(), known()))).toEqual([
+      ['train-resnet18-fashion_mnist_mini-s0', false, 'resnet18_fashion_mnist_mini.pth is not there yet'],
+      [
+        'compress-resnet18-fashion_mnist_mini-s0-classic-l1',
+        false,
+        'compressed_resnet18_fashion_mnist_mini_l1.pt is not there yet',
+      ],
+      [
+        'benchmark-resnet18-fashion_mnist_mini-s0-classic-l1',
+        false,
+        'train-resnet18-fashion_mnist_mini-s0 runs before it',
+      ],
+    ]);
+  });
+
+  test('finds everything up to date after it has run', () => {
+    const world = afterRunning(planJob(sweep(), known()));
+    expect(lines(planJob(sweep(), world))).toEqual([
+      [
+        'train-resnet18-fashion_mnist_mini-s0',
+        true,
+        'resnet18_fashion_mnist_mini.pth is there, made with these settings and inputs',
+      ],
+      [
+        'compress-resnet18-fashion_mnist_mini-s0-classic-l1',
+        true,
+        'compressed_resnet18_fashion_mnist_mini_l1.pt is there, made with these settings and inputs',
+      ],
+      ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l1', true, 'its 2 rows are there'],
+    ]);
+  });
+
+  test('changed epochs run training and all after it; changed eval samples the benchmarks alone', () => {
+    const world = afterRunning(planJob(sweep(), known()));
+    const runs = (change: object) => planJob(sweep(change), world).tasks.map((task) => !task.upToDate);
+    expect(runs({ train: { epochs: 26 } })).toEqual([true, true, true]);
+    expect(runs({ benchmark: { max_eval_samples: 10 } })).toEqual([false, false, true]);
+  });
+
+  test('a file that changed on disk is measured again', () => {
+    const world = afterRunning(planJob(sweep(), known()));
+    const artifact = '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt';
+    const files = new Map(world.files);
+    files.set(artifact, { ...world.files.get(artifact), sha256: 'c' });
+    const measured = planJob(sweep(), { ...world, files }).tasks.at(-1);
+    expect(measured).toMatchObject({
+      upToDate: false,
+      because: 'the model files changed since they were measured',
+    });
+  });
+
+  test('an interrupted training says that it goes on', () => {
+    const first = planJob(sweep(), known()).tasks[0];
+    const plan = planJob(sweep(), known({ partials: new Set([first?.task.key ?? '']) }));
+    expect(plan.tasks[0]?.because).toBe(
+      'resnet18_fashion_mnist_mini.pth is not there yet, going on from where it was interrupted',
+    );
+  });
+
+  test('two seeds have files, ids and rows of their own', () => {
+    const { tasks } = planJob(sweep({ seeds: [0, 1] }), known());
+    expect(tasks.map(({ task }) => ('output' in task.paths ? task.paths.output : task.id))).toEqual([
+      '/w/checkpoints/resnet18_fashion_mnist_mini.pth',
+      '/w/checkpoints/resnet18_fashion_mnist_mini_s1.pth',
+      '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt',
+      '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_s1_l1.pt',
+      'benchmark-resnet18-fashion_mnist_mini-s0-classic-l1',
+      'benchmark-resnet18-fashion_mnist_mini-s1-classic-l1',
+    ]);
+  });
+});
+
+describe('refusals', () => {
+  const refusal = (act: () => unknown) => {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof UserError) return [error.code, error.message, ...error.next];
+      throw error;
+    }
+    return undefined;
+  };
+
+  test('a file in the way that is not ours', () => {
+    const files = new Map([['/w/checkpoints/resnet18_fashion_mnist_mini.pth', { sha256: 'f' }]]);
+    expect(refusal(() => planJob(sweep(), known({ files })))).toEqual([
+      'output_in_the_way',
+      '/w/checkpoints/resnet18_fashion_mnist_mini.pth exists and is not what train-resnet18-fashion_mnist_mini-s0 would replace',
+      'Move it away, choose another "output", or allow it to be replaced with --force.',
+    ]);
+    expect(planJob(sweep(), known({ files, force: true })).tasks[0]?.because).toBe(
+      'resnet18_fashion_mnist_mini.pth was made with other settings, inputs or software',
+    );
+  });
+
+  test('an original or an artifact that is not there', () => {
+    const compress = Job.parse({ version: 1, kind: 'compress' });
+    expect(refusal(() => planJob(compress, known()))).toEqual([
+      'checkpoint_missing',
+      '/w/checkpoints/resnet18_fashion_mnist_mini.pth does not exist',
+      'Make it first: capstone train --model resnet18 --dataset fashion_mnist_mini',
+    ]);
+    const files = new Map([['/w/checkpoints/resnet18_fashion_mnist_mini.pth', { sha256: 'f' }]]);
+    expect(refusal(() => planJob(Job.parse({ version: 1, kind: 'benchmark' }), known({ files })))).toEqual([
+      'artifact_missing',
+      '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt does not exist',
+      'Make it first: capstone compress --model resnet18 --dataset fashion_mnist_mini --compression-level 1',
+    ]);
+  });
+
+  test('an unknown model, with the nearest known one', () => {
+    expect(refusal(() => planJob(sweep({ models: ['resnet81'] }), known()))).toEqual([
+      'model_unknown',
+      'unknown model "resnet81"; known: resnet18',
+      'Did you mean "resnet18"?',
+    ]);
+  });
+
+  test('two tasks for one output', () => {
+    const job = Job.parse({ version: 1, kind: 'train', seeds: [0, 1], output: '/w/x.pth' });
+    expect(refusal(() => planJob(job, known()))).toEqual([
+      'output_shared',
+      'train-resnet18-fashion_mnist_mini-s0 and train-resnet18-fashion_mnist_mini-s1 would both write /w/x.pth',
+      'Leave out "output" where the plan has more than one task of its kind.',
+    ]);
+  });
+});

@@ -1,0 +1,355 @@
+/**
+ * From a job to its tasks, in an order that respects needs, each with the reason why it runs or need not.
+ * Pure: no disk, no clock. What it must know of the world is handed in as `Known`.
+ */
+import { basename } from 'node:path';
+import { UserError } from '../errors/errors.ts';
+import type { Job } from '../spec/job.ts';
+import type { DataSourceKind } from '../spec/names.ts';
+import type { Recipe, Step } from '../spec/recipe.ts';
+import type { ModelRecord } from '../spec/record.ts';
+import type { Row } from '../spec/row.ts';
+import type { BenchmarkTask, CompressTask, Task, TaskModel, TrainTask } from '../spec/task.ts';
+import type { Artifact, Combination } from './expand.ts';
+import { expandJob } from './expand.ts';
+import type { Software } from './key.ts';
+import { taskKey } from './key.ts';
+import { taskId } from './names.ts';
+import type { PrecisionRow } from './precision.ts';
+import { resolvePrecision } from './precision.ts';
+
+/** What is known of a file: its digest, and its record where it is a file of ours. */
+export interface FileFacts {
+  readonly sha256: string;
+  readonly record?: ModelRecord;
+}
+
+export interface Known {
+  readonly workspace: string;
+  readonly software: Software;
+  readonly cpu: BenchmarkTask['cpu'];
+  /** Class of the instruction set, as in the precision table. */
+  readonly isa: string;
+  /** CPUs this process may use. */
+  readonly threads: number;
+  readonly precisions: readonly PrecisionRow[];
+  /** By the name or path that stands in the job. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  /** By name. */
+  readonly datasets: ReadonlyMap<
+    string,
+    { readonly source: DataSourceKind; readonly root: string; readonly digest: string }
+  >;
+  /** By absolute path; a file that is not there has no entry. */
+  readonly files: ReadonlyMap<string, FileFacts>;
+  readonly rows: readonly Row[];
+  /** Keys of trainings that were interrupted and can go on. */
+  readonly partials: ReadonlySet<string>;
+  /** Folder of the training states that can go on, by key. */
+  readonly partialFolder: (key: string) => string;
+  /** Files in the way may be replaced, whatever they are. */
+  readonly force: boolean;
+}
+
+export interface PlannedTask {
+  readonly task: Task;
+  readonly label: string;
+  readonly needs: readonly string[];
+  /** Runs alone: a latency means nothing while another task computes. */
+  readonly exclusive: boolean;
+  readonly upToDate: boolean;
+  /** Why it runs, in words; for a task that is up to date, what is there. */
+  readonly because: string;
+}
+
+export interface Plan {
+  readonly tasks: readonly PlannedTask[];
+}
+
+interface Reason {
+  readonly upToDate: boolean;
+  readonly because: string;
+}
+
+export function planJob(job: Job, known: Known): Plan {
+  const recipeNames = new Map([...known.recipes].map(([reference, recipe]) => [reference, recipe.name]));
+  const tasks = expandJob(job, known.workspace, recipeNames)
+    .map((combination) => asRecorded(combination, known))
+    .flatMap((combination) => planCombination(job, combination, known));
+  refuseSharedOutputs(tasks);
+  return { tasks: inStages(tasks) };
+}
+
+/** A checkpoint of ours says itself which network it holds; the job only names it. */
+function asRecorded(combination: Combination, known: Known): Combination {
+  const record = combination.given ? known.files.get(combination.checkpoint)?.record : undefined;
+  if (record === undefined) return combination;
+  const { arch, stem, image_size, family } = record.model;
+  return { ...combination, family, model: { name: combination.model.name, arch, stem, image_size } };
+}
+
+function planCombination(job: Job, combination: Combination, known: Known): PlannedTask[] {
+  const trains = (job.kind === 'train' || job.kind === 'sweep') && !combination.given;
+  const training = trains ? planTraining(job, combination, known) : undefined;
+  const original: Input = training
+    ? { key: training.task.key, task: training }
+    : { key: keyInside(combination.checkpoint, known, 'checkpoint_missing', hintForCheckpoint(combination)) };
+  const compressed = combination.artifacts.flatMap((artifact) => {
+    const compressing =
+      job.kind === 'compress' || job.kind === 'sweep'
+        ? planCompression(combination, artifact, original, known)
+        : undefined;
+    const input: Input = compressing
+      ? { key: compressing.task.key, task: compressing }
+      : { key: keyInside(artifact.path, known, 'artifact_missing', hintForArtifact(combination, artifact)) };
+    const measuring =
+      job.kind === 'benchmark' || job.kind === 'sweep'
+        ? planBenchmark(job, combination, artifact, original, input, known)
+        : undefined;
+    return [compressing, measuring];
+  });
+  return [training, ...compressed].filter((task) => task !== undefined);
+}
+
+/** A file another task reads: its key, and the task of this plan that makes it, if one does. */
+interface Input {
+  readonly key: string;
+  readonly task?: PlannedTask;
+}
+
+function planTraining(
+  job: Extract<Job, { kind: 'train' | 'sweep' }>,
+  combination: Combination,
+  known: Known,
+): PlannedTask {
+  const data = datasetOf(combination, known);
+  const { threads, ...settings } = job.train;
+  const { model, family, seed } = combination;
+  const keyless: Omit<TrainTask, 'key'> = {
+    id: taskId('train', { model: model.name, dataset: combination.dataset, seed }),
+    kind: 'train',
+    threads: threads ?? known.threads,
+    spec: {
+      model,
+      dataset: { name: combination.dataset, source: data.source },
+      seed,
+      train: {
+        ...settings,
+        precision: resolvePrecision(
+          settings.precision,
+          { isa: known.isa, family, stem: model.stem, batch_size: settings.batch_size },
+          known.precisions,
+        ),
+      },
+    },
+    inputs: { dataset: data.digest },
+    paths: { dataset: data.root, output: combination.checkpoint, partial: '' },
+  };
+  const key = taskKey(keyless, known.software);
+  const task: TrainTask = { ...keyless, key, paths: { ...keyless.paths, partial: known.partialFolder(key) } };
+  const goesOn = known.partials.has(key) ? ', going on from where it was interrupted' : '';
+  const reason = reasonForFile(task, combination.checkpoint, [], known, (record) =>
+    isSameOriginal(record, combination),
+  );
+  return {
+    task,
+    label: `train ${describe(combination)}`,
+    needs: [],
+    exclusive: false,
+    ...reason,
+    because: reason.upToDate ? reason.because : `${reason.because}${goesOn}`,
+  };
+}
+
+function planCompression(
+  combination: Combination,
+  artifact: Artifact,
+  original: Input,
+  known: Known,
+): PlannedTask {
+  const recipe = recipeOf(artifact, known);
+  const { model, dataset, seed } = combination;
+  const keyless: Omit<CompressTask, 'key'> = {
+    id: taskId('compress', { model: model.name, dataset, seed }, recipe.name, artifact.level),
+    kind: 'compress',
+    threads: known.threads,
+    spec: {
+      model,
+      dataset,
+      seed,
+      recipe: {
+        name: recipe.name,
+        level: artifact.level,
+        steps: stepsOf(recipe, combination.family, artifact.level),
+      },
+    },
+    inputs: { checkpoint: original.key },
+    paths: { checkpoint: combination.checkpoint, output: artifact.path },
+  };
+  const task: CompressTask = { ...keyless, key: taskKey(keyless, known.software) };
+  return {
+    task,
+    label: `compress ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
+    needs: needsOf(original),
+    exclusive: false,
+    ...reasonForFile(
+      task,
+      artifact.path,
+      [original],
+      known,
+      (record) =>
+        isSameOriginal(record, combination) &&
+        record.recipe?.name === recipe.name &&
+        record.recipe.level === artifact.level,
+    ),
+  };
+}
+
+function planBenchmark(
+  job: Extract<Job, { kind: 'benchmark' | 'sweep' }>,
+  combination: Combination,
+  artifact: Artifact,
+  original: Input,
+  compressed: Input,
+  known: Known,
+): PlannedTask {
+  const data = datasetOf(combination, known);
+  const recipe = recipeOf(artifact, known);
+  const { model, dataset, seed } = combination;
+  const { threads, ...settings } = job.benchmark;
+  const keyless: Omit<BenchmarkTask, 'key'> = {
+    id: taskId('benchmark', { model: model.name, dataset, seed }, recipe.name, artifact.level),
+    kind: 'benchmark',
+    threads: threads ?? known.threads,
+    spec: {
+      model,
+      dataset: { name: dataset, source: data.source },
+      seed,
+      recipe: { name: recipe.name, level: artifact.level },
+      benchmark: settings,
+    },
+    inputs: { original: original.key, artifact: compressed.key, dataset: data.digest },
+    cpu: known.cpu,
+    paths: { original: combination.checkpoint, artifact: artifact.path, dataset: data.root },
+  };
+  const task: BenchmarkTask = { ...keyless, key: taskKey(keyless, known.software) };
+  return {
+    task,
+    label: `benchmark ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
+    needs: [...needsOf(original), ...needsOf(compressed)],
+    exclusive: true,
+    ...reasonForRows(task, [original, compressed], known),
+  };
+}
+
+/** As in make: a file is up to date when it carries this key and nothing it was made from is made anew. */
+function reasonForFile(
+  task: Task,
+  output: string,
+  inputs: readonly Input[],
+  known: Known,
+  isReplaceable: (record: ModelRecord) => boolean,
+): Reason {
+  const name = basename(output);
+  const facts = known.files.get(output);
+  if (facts === undefined) return { upToDate: false, because: `${name} is not there yet` };
+  if (!known.force && (facts.record === undefined || !isReplaceable(facts.record))) {
+    throw new UserError('output_in_the_way', `${output} exists and is not what ${task.id} would replace`, [
+      'Move it away, choose another "output", or allow it to be replaced with --force.',
+    ]);
+  }
+  const anew = inputs.find((input) => input.task?.upToDate === false);
+  if (anew?.task !== undefined) return { upToDate: false, because: `${anew.task.task.id} runs before it` };
+  return facts.record?.key === task.key
+    ? { upToDate: true, because: `${name} is there, made with these settings and inputs` }
+    : { upToDate: false, because: `${name} was made with other settings, inputs or software` };
+}
+
+function reasonForRows(task: BenchmarkTask, inputs: readonly Input[], known: Known): Reason {
+  const anew = inputs.find((input) => input.task?.upToDate === false);
+  if (anew?.task !== undefined) return { upToDate: false, because: `${anew.task.task.id} runs before it` };
+  const { devices, runtimes, batch_sizes } = task.spec.benchmark;
+  const wanted = devices.length * runtimes.length * batch_sizes.length;
+  const rows = known.rows.filter((row) => row.task_key === task.key);
+  if (rows.length < wanted)
+    return { upToDate: false, because: 'not measured yet with these settings on this machine' };
+  const digests = [
+    known.files.get(task.paths.original)?.sha256,
+    known.files.get(task.paths.artifact)?.sha256,
+  ];
+  return rows.every((row) => row.original_sha256 === digests[0] && row.artifact_sha256 === digests[1])
+    ? { upToDate: true, because: `its ${wanted} rows are there` }
+    : { upToDate: false, because: 'the model files changed since they were measured' };
+}
+
+function isSameOriginal(record: ModelRecord, { model, dataset, seed }: Combination): boolean {
+  return record.model.name === model.name && record.dataset.name === dataset && record.seed === seed;
+}
+
+function keyInside(path: string, known: Known, code: string, hint: string): string {
+  const facts = known.files.get(path);
+  if (facts === undefined) throw new UserError(code, `${path} does not exist`, [hint]);
+  return facts.record?.key ?? facts.sha256;
+}
+
+function hintForCheckpoint({ given, model, dataset }: Combination): string {
+  return given
+    ? 'Check the path of "checkpoint".'
+    : `Make it first: capstone train --model ${model.name} --dataset ${dataset}`;
+}
+
+function hintForArtifact({ model, dataset }: Combination, { level }: Artifact): string {
+  return `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
+}
+
+function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step[] {
+  const levels = recipe.levels ?? recipe.families?.[family]?.levels;
+  if (levels === undefined) {
+    throw new UserError(
+      'recipe_family_missing',
+      `recipe ${recipe.name} says nothing about models of the family ${family}; it knows ${Object.keys(recipe.families ?? {}).join(', ')}`,
+      [`Add "${family}" under "families", or use another recipe.`],
+    );
+  }
+  return levels[level];
+}
+
+function recipeOf(artifact: Artifact, known: Known): Recipe {
+  const recipe = known.recipes.get(artifact.recipe);
+  if (recipe === undefined) throw new Error(`recipe ${artifact.recipe} was not gathered`);
+  return recipe;
+}
+
+function datasetOf(combination: Combination, known: Known) {
+  const data = known.datasets.get(combination.dataset);
+  if (data === undefined) throw new Error(`data set ${combination.dataset} was not gathered`);
+  return data;
+}
+
+function needsOf(input: Input): string[] {
+  return input.task === undefined ? [] : [input.task.task.id];
+}
+
+function describe({ model, dataset, seed }: { model: TaskModel; dataset: string; seed: number }): string {
+  return `${model.name} on ${dataset}${seed === 0 ? '' : `, seed ${seed}`}`;
+}
+
+/** All trainings, then all compressions, then all benchmarks, so that exclusive tasks interrupt nothing. */
+function inStages(tasks: readonly PlannedTask[]): PlannedTask[] {
+  const stage = { train: 0, compress: 1, benchmark: 2 } as const;
+  return [...tasks].sort((a, b) => stage[a.task.kind] - stage[b.task.kind]);
+}
+
+function refuseSharedOutputs(tasks: readonly PlannedTask[]): void {
+  const makers = new Map<string, string>();
+  for (const { task } of tasks) {
+    if (task.kind === 'benchmark') continue;
+    const other = makers.get(task.paths.output);
+    if (other !== undefined) {
+      throw new UserError('output_shared', `${other} and ${task.id} would both write ${task.paths.output}`, [
+        'Leave out "output" where the plan has more than one task of its kind.',
+      ]);
+    }
+    makers.set(task.paths.output, task.id);
+  }
+}

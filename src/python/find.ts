@@ -1,0 +1,95 @@
+/** Finds the interpreter that runs the workers: the managed environment's, or one the user gave. */
+import { execa } from 'execa';
+import { z } from 'zod';
+import { MachineError } from '../errors/errors.ts';
+import { environmentPaths, readEnvironmentRecord } from './environment.ts';
+
+export interface Interpreter {
+  readonly path: string;
+  readonly origin: 'managed' | 'given';
+  readonly python: string;
+  readonly torch: string;
+  readonly torchvision: string;
+  readonly numpy: string;
+}
+
+export interface FindRequest {
+  readonly packageRoot: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Interpreter named by flag; CAPSTONE_PYTHON comes second. */
+  readonly python?: string;
+}
+
+const NEEDED = [
+  'torch',
+  'torchvision',
+  'numpy',
+  'pillow',
+  'scipy',
+  'filelock',
+  'fastjsonschema',
+  'rfc8785',
+] as const;
+const OLDEST_PYTHON = [3, 10] as const;
+const TORCH = { oldest: [2, 2], newest: [2, 11] } as const;
+
+/** Versions from the packages' metadata: importing torch would take seconds. */
+const PROBE = `
+import json, sys
+from importlib import metadata
+def version(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+print(json.dumps({"python": "%d.%d.%d" % sys.version_info[:3], **{name: version(name) for name in sys.argv[1:]}}))
+`;
+const Probed = z.record(z.string(), z.string().nullable());
+
+export async function findInterpreter({ packageRoot, env, python }: FindRequest): Promise<Interpreter> {
+  const given = python ?? env['CAPSTONE_PYTHON'];
+  if (given !== undefined && given !== '') return probe(given);
+  const paths = environmentPaths(packageRoot, env);
+  const record = readEnvironmentRecord(paths);
+  if (record === undefined) {
+    throw new MachineError('environment_not_ready', `the Python environment ${paths.folder} is not ready`, [
+      'Make it: capstone setup',
+      'Or use an interpreter with torch 2.2 to 2.11: CAPSTONE_PYTHON=/path/to/python',
+    ]);
+  }
+  const { torch, torchvision, numpy } = record;
+  return { path: paths.python, origin: 'managed', python: record.python, torch, torchvision, numpy };
+}
+
+/** Asks an interpreter for its versions and refuses one that could not run the workers. */
+async function probe(path: string): Promise<Interpreter> {
+  const { stdout, failed, shortMessage } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
+  if (failed) {
+    throw new MachineError('python_unusable', `${path} cannot be run: ${shortMessage}`, [
+      'Name a Python interpreter with --python or CAPSTONE_PYTHON, or leave both out and run: capstone setup',
+    ]);
+  }
+  const versions = Probed.parse(JSON.parse(stdout));
+  const missing = NEEDED.filter((name) => versions[name] === null);
+  if (missing.length > 0) {
+    throw new MachineError('python_lacks_packages', `${path} lacks ${missing.join(', ')}`, [
+      `Install them there: ${path} -m pip install ${missing.join(' ')}`,
+    ]);
+  }
+  const { python = '', torch = '', torchvision = '', numpy = '' } = versions as Record<string, string>;
+  if (compare(python, OLDEST_PYTHON) < 0) {
+    throw new MachineError(
+      'python_too_old',
+      `${path} is Python ${python}, and 3.10 is the oldest that works`,
+    );
+  }
+  if (compare(torch, TORCH.oldest) < 0 || compare(torch, TORCH.newest) > 0) {
+    throw new MachineError('torch_unsupported', `${path} has torch ${torch}, and 2.2 to 2.11 work`);
+  }
+  return { path, origin: 'given', python, torch, torchvision, numpy };
+}
+
+function compare(version: string, bound: readonly [number, number]): number {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  return major - bound[0] || minor - bound[1];
+}

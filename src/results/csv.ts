@@ -1,0 +1,84 @@
+/**
+ * benchmark_levels.csv. The same rows give the same bytes, here and in py/capstone_worker/rows.py; the tests of both
+ * languages compare with test/fixtures/rows.csv.
+ */
+import Papa from 'papaparse';
+import { UserError } from '../errors/errors.ts';
+import { check, drawProblem, nearest } from '../spec/explain.ts';
+import { Row } from '../spec/row.ts';
+import { type Column, ROW_COLUMNS } from './columns.ts';
+import { compareRows } from './identity.ts';
+import { fixed } from './number.ts';
+
+const NAMES = ROW_COLUMNS.map((column) => column.name);
+const COLUMN_OF = new Map<string, Column>(ROW_COLUMNS.map((column) => [column.name, column]));
+
+export function toCsv(rows: readonly Row[]): string {
+  const data = rows.toSorted(compareRows).map((row) => ROW_COLUMNS.map((column) => cell(row, column)));
+  return `${Papa.unparse([NAMES, ...data], { newline: '\n' })}\n`;
+}
+
+/**
+ * Rows of a file's text, columns in any order, an absent one unknown. A file that cannot be read whole is refused,
+ * with every problem: it is about to be rewritten, and what was not understood would be lost.
+ */
+export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: Row[] } {
+  const parsed = Papa.parse<string[]>(text, { delimiter: ',' });
+  const problems = parsed.errors.map(({ message, row }) => `${file}, line ${(row ?? 0) + 1}: ${message}`);
+  const rows: Row[] = [];
+  let header: string[] | undefined;
+  let line = 1;
+  for (const cells of parsed.data) {
+    const place = `${file}, line ${line}`;
+    line += 1 + (cells.join('').match(/\n/g)?.length ?? 0);
+    if (cells.length === 1 && cells[0] === '') continue;
+    if (header === undefined) {
+      header = cells;
+      problems.push(...headerProblems(header).map((problem) => `${place}: ${problem}`));
+      if (problems.length > 0) break;
+    } else if (cells.length !== header.length) {
+      problems.push(`${place}: expected ${header.length} cells, found ${cells.length}`);
+    } else {
+      const checked = check(Row, typedRow(header, cells), place);
+      if (checked.ok) rows.push(checked.value);
+      else problems.push(...checked.problems.map(drawProblem));
+    }
+  }
+  if (problems.length > 0) {
+    throw new UserError('rows_invalid', problems.join('\n'), [
+      'Correct the file, or move it aside: the next benchmark writes a new one.',
+    ]);
+  }
+  return { rows };
+}
+
+function cell(row: Row, column: Column): string {
+  const value = row[column.name];
+  if (value === null) return '';
+  return column.kind === 'number' ? fixed(Number(value), column.decimals) : String(value);
+}
+
+function headerProblems(header: readonly string[]): string[] {
+  return header.flatMap((name, index) => {
+    if (header.indexOf(name) < index) return [`the column "${name}" stands twice`];
+    if (COLUMN_OF.has(name)) return [];
+    const guess = nearest(name, NAMES);
+    return [`unknown column "${name}"${guess === undefined ? '' : `. Did you mean "${guess}"?`}`];
+  });
+}
+
+/** What does not read as its column's kind stays text, for the schema to refuse. Empty is left out: unknown. */
+function typedRow(header: readonly string[], cells: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    header.flatMap((name, index) => {
+      const text = cells[index] ?? '';
+      return text === '' ? [] : [[name, typed(text, COLUMN_OF.get(name)?.kind)]];
+    }),
+  );
+}
+
+function typed(text: string, kind: Column['kind'] | undefined): string | number | boolean {
+  if (kind === 'number' && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
+  if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
+}

@@ -1,0 +1,220 @@
+import { expect, test } from 'vitest';
+import { Row } from '../spec/row.ts';
+import { toJson } from './json.ts';
+import { toMarkdown } from './markdown.ts';
+import { toTable } from './table.ts';
+
+function row(over: Partial<Row> = {}): Row {
+  return Row.parse({
+    model: 'resnet18',
+    dataset: 'cifar10',
+    recipe: 'classic',
+    level: 1,
+    seed: 0,
+    image_size: 32,
+    device: 'cpu',
+    cpu: 'Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz',
+    runtime: 'torch',
+    threads: 2,
+    batch_size: 1,
+    eval_samples: 500,
+    original_params: 11_173_962,
+    compressed_params: 11_173_962,
+    original_nonzero: 11_173_962,
+    compressed_nonzero: 8_939_170,
+    original_sparsity: 0,
+    compressed_sparsity: 0.2,
+    original_latency_ms: 2.311,
+    compressed_latency_ms: 2.304,
+    original_throughput: 432.7,
+    compressed_throughput: 434,
+    original_acc: 92.2,
+    compressed_acc: 92,
+    original_file_size: 44_780_123,
+    compressed_file_size: 44_780_123,
+    speedup: 1.003,
+    speedup_low: 0.981,
+    speedup_high: 1.022,
+    verdict: 'no_difference',
+    acc_drop: 0.2,
+    acc_drop_low: -0.4,
+    acc_drop_high: 0.8,
+    ...over,
+  });
+}
+
+const LEVELS = [1, 2, 3, 4, 5].map((level) => row({ level, original_latency_ms: 2.3 + 0.01 * level }));
+const widest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+
+test('five levels stand beside their original in 100 columns', () => {
+  const table = toTable(LEVELS, { width: 100 });
+  expect(`\n${table}`).toMatchInlineSnapshot(`
+    "
+    resnet18 · cifar10 · classic
+
+                    original        level 1        level 2        level 3        level 4        level 5
+    params M            11.2           11.2           11.2           11.2           11.2           11.2
+    nonzero M           11.2           8.94           8.94           8.94           8.94           8.94
+    sparsity %           0.0           20.0           20.0           20.0           20.0           20.0
+    file size MB        44.8           44.8           44.8           44.8           44.8           44.8
+    acc %              92.20          92.00          92.00          92.00          92.00          92.00
+    acc drop pp                        0.20           0.20           0.20           0.20           0.20
+    acc drop CI               -0.40 to 0.80  -0.40 to 0.80  -0.40 to 0.80  -0.40 to 0.80  -0.40 to 0.80
+
+    batch 1
+    latency ms     2.31–2.35           2.30           2.30           2.30           2.30           2.30
+    throughput /s        433            434            434            434            434            434
+    speed-up                           1.00           1.00           1.00           1.00           1.00
+    speed-up CI                0.98 to 1.02   0.98 to 1.02   0.98 to 1.02   0.98 to 1.02   0.98 to 1.02
+    verdict                   no difference  no difference  no difference  no difference  no difference
+
+    seed 0 · 32 px · cpu · Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch · 2 threads
+    500 test images
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    "
+  `);
+  expect(widest(table)).toBeLessThanOrEqual(100);
+});
+
+test('in 80 columns the levels are shared out over two bands', () => {
+  const table = toTable(LEVELS, { width: 80 });
+  expect(`\n${table}`).toMatchInlineSnapshot(`
+    "
+    resnet18 · cifar10 · classic
+
+                    original        level 1        level 2        level 3
+    params M            11.2           11.2           11.2           11.2
+    nonzero M           11.2           8.94           8.94           8.94
+    sparsity %           0.0           20.0           20.0           20.0
+    file size MB        44.8           44.8           44.8           44.8
+    acc %              92.20          92.00          92.00          92.00
+    acc drop pp                        0.20           0.20           0.20
+    acc drop CI               -0.40 to 0.80  -0.40 to 0.80  -0.40 to 0.80
+
+    batch 1
+    latency ms     2.31–2.35           2.30           2.30           2.30
+    throughput /s        433            434            434            434
+    speed-up                           1.00           1.00           1.00
+    speed-up CI                0.98 to 1.02   0.98 to 1.02   0.98 to 1.02
+    verdict                   no difference  no difference  no difference
+
+                    original        level 4        level 5
+    params M            11.2           11.2           11.2
+    nonzero M           11.2           8.94           8.94
+    sparsity %           0.0           20.0           20.0
+    file size MB        44.8           44.8           44.8
+    acc %              92.20          92.00          92.00
+    acc drop pp                        0.20           0.20
+    acc drop CI               -0.40 to 0.80  -0.40 to 0.80
+
+    batch 1
+    latency ms     2.31–2.35           2.30           2.30
+    throughput /s        433            434            434
+    speed-up                           1.00           1.00
+    speed-up CI                0.98 to 1.02   0.98 to 1.02
+    verdict                   no difference  no difference
+
+    seed 0 · 32 px · cpu · Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch
+    2 threads · 500 test images
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    "
+  `);
+  expect(widest(table)).toBeLessThanOrEqual(80);
+});
+
+test('a block for each recipe, titled with what tells it apart; batches under each other; unknown is a dash', () => {
+  const rows = [
+    row({
+      batch_size: 64,
+      compressed_latency_ms: 51.2,
+      speedup: 1.19,
+      verdict: 'faster',
+      noise: 'load 3.1\u001b[2J',
+    }),
+    row(),
+    row({
+      recipe: 'deploy',
+      threads: 4,
+      compressed_acc: null,
+      acc_drop: null,
+      acc_drop_low: null,
+      verdict: null,
+    }),
+  ];
+  expect(`\n${toTable(rows, { width: 60 })}`).toMatchInlineSnapshot(`
+    "
+    resnet18 · cifar10 · classic · 2 threads
+
+                   original        level 1
+    params M           11.2           11.2
+    nonzero M          11.2           8.94
+    sparsity %          0.0           20.0
+    file size MB       44.8           44.8
+    acc %             92.20          92.00
+    acc drop pp                       0.20
+    acc drop CI              -0.40 to 0.80
+
+    batch 1
+    latency ms         2.31           2.30
+    throughput /s       433            434
+    speed-up                          1.00
+    speed-up CI               0.98 to 1.02
+    verdict                  no difference
+
+    batch 64
+    latency ms         2.31           51.2
+    throughput /s       433            434
+    speed-up                          1.19
+    speed-up CI               0.98 to 1.02
+    verdict                         faster
+
+    resnet18 · cifar10 · deploy · 4 threads
+
+                   original       level 1
+    params M           11.2          11.2
+    nonzero M          11.2          8.94
+    sparsity %          0.0          20.0
+    file size MB       44.8          44.8
+    acc %             92.20             –
+    acc drop pp                         –
+    acc drop CI                         –
+
+    batch 1
+    latency ms         2.31          2.30
+    throughput /s       433           434
+    speed-up                         1.00
+    speed-up CI              0.98 to 1.02
+    verdict                             –
+
+    seed 0 · 32 px · cpu
+    Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch
+    500 test images
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    noisy: resnet18 · cifar10 · classic · level 1 · batch 64: load 3.1
+    "
+  `);
+});
+
+test('no rows', () => {
+  expect(toTable([], { width: 80 })).toBe('No results.\n');
+});
+
+test('Markdown: one line a row, what they share below', () => {
+  expect(`\n${toMarkdown([row({ level: 2 }), row({ cpu: 'a|b' })])}`).toMatchInlineSnapshot(`
+    "
+    | level | cpu | params M | nonzero M | sparsity % | file size MB | acc % | acc drop pp | acc drop CI | latency ms | throughput /s | speed-up | speed-up CI | verdict |
+    | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | 1 | a\\|b | 11.2 → 11.2 | 11.2 → 8.94 | 0.0 → 20.0 | 44.8 → 44.8 | 92.20 → 92.00 | 0.20 | -0.40 to 0.80 | 2.31 → 2.30 | 433 → 434 | 1.00 | 0.98 to 1.02 | no difference |
+    | 2 | Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz | 11.2 → 11.2 | 11.2 → 8.94 | 0.0 → 20.0 | 44.8 → 44.8 | 92.20 → 92.00 | 0.20 | -0.40 to 0.80 | 2.31 → 2.30 | 433 → 434 | 1.00 | 0.98 to 1.02 | no difference |
+
+    resnet18 · cifar10 · classic · seed 0 · 32 px · cpu · torch · 2 threads · batch 1 · 500 test images
+
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    "
+  `);
+});
+
+test('JSON: all columns, sorted, unknown is null', () => {
+  const parsed = JSON.parse(toJson([row({ level: 2 }), row()])) as Row[];
+  expect(parsed).toEqual([row(), row({ level: 2 })]);
+});

@@ -1,0 +1,120 @@
+/** Looks at the disk for everything the planner must know. The planner itself sees none of it. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UserError } from '../errors/errors.ts';
+import { expandJob } from '../plan/expand.ts';
+import type { FileFacts, Known } from '../plan/plan.ts';
+import type { PrecisionRow } from '../plan/precision.ts';
+import type { Interpreter } from '../python/find.ts';
+import { parseCsv } from '../results/csv.ts';
+import { check, drawProblem, nearest } from '../spec/explain.ts';
+import type { Job } from '../spec/job.ts';
+import { Recipe } from '../spec/recipe.ts';
+import { datasetDigest, resolveDataset } from '../store/dataset.ts';
+import { fileDigest } from '../store/file-digest.ts';
+import { readModelRecord } from '../store/model-record.ts';
+import { cacheRoot, workspacePaths } from '../store/paths.ts';
+import { cpuIdentity, isaClass, usableCpus } from './machine.ts';
+import { readJsonFile } from './read-json.ts';
+
+export interface Place {
+  readonly workspace: string;
+  readonly packageRoot: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export async function gather(
+  job: Job,
+  place: Place,
+  interpreter: Interpreter,
+  force: boolean,
+): Promise<Known> {
+  const paths = workspacePaths(place.workspace);
+  const cpu = cpuIdentity();
+  const recipes = readRecipes(job, place.packageRoot);
+  const names = new Map([...recipes].map(([reference, recipe]) => [reference, recipe.name]));
+  const files = expandJob(job, place.workspace, names).flatMap((combination) => [
+    combination.checkpoint,
+    ...combination.artifacts.map((artifact) => artifact.path),
+  ]);
+  return {
+    workspace: place.workspace,
+    software: interpreter,
+    cpu,
+    isa: isaClass(cpu.isa),
+    threads: usableCpus(),
+    precisions: readPrecisions(place.packageRoot),
+    recipes,
+    datasets: readDatasets(job, place),
+    files: await readFacts(new Set(files), place),
+    rows: existsSync(paths.rows) ? parseCsv(readFileSync(paths.rows, 'utf8')).rows : [],
+    partials: new Set(listFolder(join(paths.checkpoints, '.partial'))),
+    partialFolder: paths.partial,
+    force,
+  };
+}
+
+function readRecipes(job: Job, packageRoot: string): Map<string, Recipe> {
+  if (job.kind === 'train') return new Map();
+  return new Map(job.recipes.map((reference) => [reference, readRecipe(reference, packageRoot)]));
+}
+
+/** A recipe is a name among those of the package, or the path of a file. */
+function readRecipe(reference: string, packageRoot: string): Recipe {
+  const folder = join(packageRoot, 'recipes');
+  const named = join(folder, `${reference}.json`);
+  const isPath = reference.includes('/') || reference.endsWith('.json');
+  if (!isPath && !existsSync(named)) {
+    const known = listFolder(folder)
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => file.slice(0, -'.json'.length));
+    const guess = nearest(reference, known);
+    throw new UserError('recipe_unknown', `unknown recipe "${reference}"; known: ${known.join(', ')}`, [
+      guess === undefined
+        ? 'Name one of them, or give the path of a recipe file.'
+        : `Did you mean "${guess}"?`,
+    ]);
+  }
+  const file = isPath ? resolve(reference) : named;
+  const checked = check(Recipe, readJsonFile(file, 'recipe'), file);
+  if (!checked.ok) throw new UserError('recipe_invalid', checked.problems.map(drawProblem).join('\n'));
+  return checked.value;
+}
+
+function readPrecisions(packageRoot: string): PrecisionRow[] {
+  const table = join(packageRoot, 'py', 'capstone_worker', 'training', 'precision.json');
+  return JSON.parse(readFileSync(table, 'utf8')) as PrecisionRow[];
+}
+
+function readDatasets(job: Job, place: Place): Known['datasets'] {
+  const known = new Map<string, { source: 'folder' | 'bundled'; root: string; digest: string }>();
+  for (const entry of job.kind === 'compress' ? [] : job.datasets) {
+    const wanted = typeof entry === 'string' ? { name: entry } : entry;
+    const source = resolveDataset({
+      ...wanted,
+      dataRoot: resolve(place.workspace, job.data_root),
+      packageRoot: place.packageRoot,
+    });
+    const digest = datasetDigest(source, cacheRoot(place.env));
+    known.set(wanted.name, { source: source.kind, root: source.root, digest });
+  }
+  return known;
+}
+
+async function readFacts(files: ReadonlySet<string>, place: Place): Promise<Map<string, FileFacts>> {
+  const facts = new Map<string, FileFacts>();
+  await Promise.all(
+    [...files].filter(existsSync).map(async (file) => {
+      const [sha256, record] = await Promise.all([
+        fileDigest(file, cacheRoot(place.env)),
+        readModelRecord(file),
+      ]);
+      facts.set(file, { sha256, ...(record === undefined ? {} : { record }) });
+    }),
+  );
+  return facts;
+}
+
+function listFolder(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
+}

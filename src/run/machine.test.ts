@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { isaClass, parseCpuInfo, parseCpuMax } from './machine.ts';
+
+test('model and flags of an x86 CPU, spaces collapsed, unknown flags left out', () => {
+  const text =
+    'processor\t: 0\nmodel name\t: Some  CPU @ 2.0GHz \nflags\t\t: fpu avx2 amx_tile avx512f sse4_1 vaes\n';
+  expect(parseCpuInfo(text)).toEqual({
+    model: 'Some CPU @ 2.0GHz',
+    isa: ['amx_tile', 'avx2', 'avx512f', 'sse4_1'],
+  });
+});
+
+test('an ARM CPU names its features otherwise and may have no model name', () => {
+  expect(parseCpuInfo('processor\t: 0\nFeatures\t: fp asimd asimddp\n')).toEqual({
+    model: 'unknown',
+    isa: ['asimd', 'asimddp'],
+  });
+});
+
+test.each([
+  [['amx_tile', 'avx512f', 'avx512_vnni'], 'amx'],
+  [['avx2', 'avx512_vnni', 'avx512f'], 'avx512_vnni'],
+  [['avx2', 'avx512f'], 'avx512'],
+  [['avx2'], 'avx2'],
+  [['asimd'], 'neon'],
+  [[], 'other'],
+])('the class of %j is %s', (flags, expected) => {
+  expect(isaClass(flags)).toBe(expected);
+});
+
+test.each([
+  ['max 100000\n', undefined],
+  ['200000 100000\n', 2],
+  ['150000 100000\n', 1],
+  ['50000 100000\n', 1],
+  ['', undefined],
+])('cpu.max %j caps at %s', (text, expected) => {
+  expect(parseCpuMax(text)).toBe(expected);
+});

@@ -1,0 +1,115 @@
+/**
+ * What the operating system says of this machine. `py/capstone_worker/measure/cpu.py` follows the same rules, so
+ * that both languages put the same CPU into a key.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+
+/** The flags that decide which kernels run; all others are left out, so that a kernel update changes no key. */
+const ISA_FLAGS = [
+  'amx_bf16',
+  'amx_int8',
+  'amx_tile',
+  'asimd',
+  'asimddp',
+  'avx',
+  'avx2',
+  'avx512_bf16',
+  'avx512_vnni',
+  'avx512bw',
+  'avx512f',
+  'avx512vl',
+  'avx_vnni',
+  'bf16',
+  'f16c',
+  'fma',
+  'i8mm',
+  'sse4_1',
+  'sse4_2',
+  'sve',
+] as const;
+
+export interface CpuIdentity {
+  readonly model: string;
+  readonly isa: string[];
+}
+
+export function cpuIdentity(): CpuIdentity {
+  const cpuinfo = readText('/proc/cpuinfo');
+  if (cpuinfo !== undefined) return parseCpuInfo(cpuinfo);
+  if (process.platform === 'darwin') {
+    const brand = execFileSync('sysctl', ['-n', 'machdep.cpu.brand_string'], { encoding: 'utf8' });
+    return { model: collapse(brand) || 'unknown', isa: process.arch === 'arm64' ? ['asimd', 'asimddp'] : [] };
+  }
+  return { model: 'unknown', isa: [] };
+}
+
+export function parseCpuInfo(text: string): CpuIdentity {
+  const field = (name: string) => collapse(text.match(new RegExp(`^${name}[ \\t]*:(.*)$`, 'm'))?.[1] ?? '');
+  const flags = new Set((field('flags') || field('Features')).split(' '));
+  return { model: field('model name') || 'unknown', isa: ISA_FLAGS.filter((flag) => flags.has(flag)) };
+}
+
+/** The class under which the precision table keeps its measurements. */
+export function isaClass(isa: readonly string[]): string {
+  if (isa.includes('amx_tile')) return 'amx';
+  if (isa.includes('avx512_vnni')) return 'avx512_vnni';
+  if (isa.includes('avx512f')) return 'avx512';
+  if (isa.includes('avx2')) return 'avx2';
+  return isa.includes('asimd') ? 'neon' : 'other';
+}
+
+/** CPUs this process may use: its affinity, capped by the quota of its cgroup and of every group above it. */
+export function usableCpus(): number {
+  return Math.min(affinityCount() ?? availableParallelism(), cgroupCap());
+}
+
+/** From the kernel's own list: what libuv counts already knows some quotas, and rounds them differently. */
+function affinityCount(): number | undefined {
+  const list = readText('/proc/self/status')?.match(/^Cpus_allowed_list:\s*(\S+)$/m)?.[1];
+  if (list === undefined) return undefined;
+  return list.split(',').reduce((sum, range) => {
+    const [first, last] = range.split('-').map(Number);
+    return sum + ((last ?? first ?? 0) - (first ?? 0) + 1);
+  }, 0);
+}
+
+function cgroupCap(): number {
+  const groups = readText('/proc/self/cgroup') ?? '';
+  const unified = groups.match(/^0::(.*)$/m)?.[1];
+  const caps: number[] = [];
+  if (unified !== undefined) {
+    for (
+      let folder = join('/sys/fs/cgroup', unified);
+      folder.startsWith('/sys/fs/cgroup');
+      folder = dirname(folder)
+    ) {
+      const cap = parseCpuMax(readText(join(folder, 'cpu.max')) ?? '');
+      if (cap !== undefined) caps.push(cap);
+    }
+  }
+  const quota = Number(readText('/sys/fs/cgroup/cpu/cpu.cfs_quota_us') ?? -1);
+  const period = Number(readText('/sys/fs/cgroup/cpu/cpu.cfs_period_us') ?? 0);
+  if (quota > 0 && period > 0) caps.push(Math.max(1, Math.floor(quota / period)));
+  return Math.min(Number.POSITIVE_INFINITY, ...caps);
+}
+
+/** `max 100000` caps nothing; `150000 100000` caps at 1. */
+export function parseCpuMax(text: string): number | undefined {
+  const match = text.match(/^(\d+) (\d+)/);
+  return match === null ? undefined : Math.max(1, Math.floor(Number(match[1]) / Number(match[2])));
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function collapse(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}

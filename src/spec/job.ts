@@ -1,0 +1,247 @@
+/**
+ * The job spec: what a user asks for. Defaults stand here alone; Python's flags read them from
+ * schema/job.schema.json, which is generated from this file.
+ */
+import { z } from 'zod';
+import { BUNDLED_DATASET, LEVELS, Level, Name, Seed, Stem, Threads } from './names.ts';
+
+export const Model = z
+  .strictObject({
+    name: Name.meta({ description: 'Labels files and rows.' }),
+    arch: Name.optional().meta({ description: 'Which network; default: the name.', examples: ['resnet18'] }),
+    checkpoint: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'Weights to start from; a model with a checkpoint is not trained.' }),
+    stem: Stem.optional().meta({ description: 'First layers; default `imagenet`.' }),
+    image_size: z
+      .number()
+      .int()
+      .min(8)
+      .max(1024)
+      .optional()
+      .meta({ description: 'Side of the square input in pixels; default 32.', examples: [32] }),
+  })
+  .meta({ description: 'A network and what it is called.' });
+
+export const Dataset = z
+  .strictObject({
+    name: Name,
+    path: z
+      .string()
+      .min(1)
+      .meta({ description: 'Folder with train/<class>/* and test/<class>/*.', examples: ['data/flowers'] }),
+  })
+  .meta({ description: 'A data set of your own.' });
+
+export const TrainSettings = z
+  .strictObject({
+    epochs: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(25)
+      .meta({ description: 'Passes over the training images.' }),
+    batch_size: z.number().int().min(1).max(65_536).default(256).meta({ description: 'Images a step.' }),
+    lr: z.number().gt(0).max(100).default(0.05).meta({ description: 'Peak learning rate.' }),
+    weight_decay: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(5e-4)
+      .meta({ description: 'Weight decay of conv and linear weights.' }),
+    optimizer: z
+      .enum(['sgd', 'adamw'])
+      .default('sgd')
+      .meta({ description: 'sgd has Nesterov momentum 0.9.' }),
+    schedule: z
+      .enum(['one_cycle', 'cosine', 'constant'])
+      .default('one_cycle')
+      .meta({ description: 'How the learning rate moves over the steps (one_cycle: Smith & Topin 2018).' }),
+    warmup_epochs: z.number().min(0).max(1000).default(0).meta({
+      description: 'Epochs until the rate peaks; 0: no warm-up, and 30 % of the steps for one_cycle.',
+    }),
+    augment: z
+      .enum(['crop_flip', 'flip', 'none'])
+      .default('crop_flip')
+      .meta({ description: 'Random crop from 4 pixels of reflected padding and horizontal flip.' }),
+    label_smoothing: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .meta({ description: 'Share of the target spread over all classes.' }),
+    precision: z
+      .enum(['auto', 'fp32', 'bf16'])
+      .default('auto')
+      .meta({ description: 'auto: what the measured table says for this CPU, family, stem and batch size.' }),
+    threads: Threads.optional().meta({
+      description: 'Torch threads; default: the CPUs this process may use.',
+    }),
+    max_train_samples: z
+      .number()
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Train on a class-balanced subset of this many images; null: on all.' }),
+    eval_every: z
+      .number()
+      .int()
+      .min(1)
+      .default(1)
+      .meta({ description: 'Evaluate after every so many epochs, and after the last.' }),
+  })
+  .meta({ description: 'How a network is trained.', 'x-version': 1 });
+
+export const BenchmarkSettings = z
+  .strictObject({
+    max_eval_samples: z
+      .number()
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .meta({ description: 'Accuracy on a class-balanced subset of this many test images; null: on all.' }),
+    batch_sizes: z
+      .array(z.number().int().min(1).max(4096))
+      .min(1)
+      .default([1, 64])
+      .meta({ description: 'Latency is measured at each of these batch sizes.' }),
+    runtimes: z
+      .array(z.enum(['torch']))
+      .min(1)
+      .default(['torch'])
+      .meta({ description: 'What executes the models.' }),
+    devices: z
+      .array(z.enum(['cpu']))
+      .min(1)
+      .default(['cpu'])
+      .meta({ description: 'Where the models run.' }),
+    threads: Threads.optional().meta({
+      description: 'Threads of the runtime; default: the CPUs this process may use.',
+    }),
+  })
+  .meta({ description: 'How models are measured.', 'x-version': 1 });
+
+export const Executor = z.strictObject({
+  kind: z.literal('local').default('local'),
+  concurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .meta({ description: 'Tasks side by side. Latencies are measured one at a time all the same.' }),
+});
+
+const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
+  items.superRefine((values, context) => {
+    const seen = new Set<string>();
+    values.forEach((value, index) => {
+      const text = JSON.stringify(value);
+      if (seen.has(text)) {
+        context.addIssue({
+          code: 'custom',
+          path: [index],
+          message: 'listed twice',
+          params: { expected: 'each value once', found: `${text} again` },
+        });
+      }
+      seen.add(text);
+    });
+  });
+
+const envelope = {
+  $schema: z.string().optional().meta({ description: 'For editors: ./schema/job.schema.json' }),
+  version: z.literal(1).meta({ description: 'Version of this format.' }),
+  name: Name.optional().meta({ description: 'Names the run; default: the kind.' }),
+};
+const models = unique(z.array(z.union([Name, Model])).min(1))
+  .default(['resnet18'])
+  .meta({ description: 'Networks, by name or as objects.', 'x-flag': '--model' });
+const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
+  .default([BUNDLED_DATASET])
+  .meta({ description: 'Data sets, by name or as objects.', 'x-flag': '--dataset' });
+const recipes = unique(z.array(z.string().min(1)).min(1))
+  .default(['classic'])
+  .meta({ description: 'Recipes, by name or path.', 'x-flag': '--recipe' });
+const seeds = unique(z.array(Seed).min(1))
+  .default([0])
+  .meta({ description: 'One training for each seed.', 'x-flag': '--seed' });
+const levels = (flag: string) =>
+  unique(z.array(Level).min(1))
+    .default([...LEVELS])
+    .meta({ description: 'Compression levels.', 'x-flag': flag });
+const tail = {
+  data_root: z.string().min(1).default('data').meta({ description: 'Folder that holds the data sets.' }),
+  output: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'File to write, where the plan has one task of its kind.' }),
+  executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
+};
+const train = TrainSettings.prefault({});
+const benchmark = BenchmarkSettings.prefault({});
+
+export const TrainJob = z
+  .strictObject({ ...envelope, kind: z.literal('train'), models, datasets, seeds, train, ...tail })
+  .meta({ title: 'train', description: 'Train networks, write checkpoints.' });
+export const CompressJob = z
+  .strictObject({
+    ...envelope,
+    kind: z.literal('compress'),
+    models,
+    datasets,
+    recipes,
+    levels: levels('--compression-level'),
+    seeds,
+    ...tail,
+  })
+  .meta({ title: 'compress', description: 'Compress checkpoints, write artifacts.' });
+const { output: _noOutput, ...benchmarkTail } = tail;
+export const BenchmarkJob = z
+  .strictObject({
+    ...envelope,
+    kind: z.literal('benchmark'),
+    models,
+    datasets,
+    recipes,
+    levels: levels('--levels'),
+    seeds,
+    benchmark,
+    ...benchmarkTail,
+  })
+  .meta({ title: 'benchmark', description: 'Measure artifacts beside their originals, write rows.' });
+export const SweepJob = z
+  .strictObject({
+    ...envelope,
+    kind: z.literal('sweep'),
+    models,
+    datasets,
+    recipes,
+    levels: levels('--levels'),
+    seeds,
+    train,
+    benchmark,
+    ...benchmarkTail,
+  })
+  .meta({ title: 'sweep', description: 'Train once, compress at every level, benchmark everything.' });
+
+export const JOB_SCHEMAS = {
+  train: TrainJob,
+  compress: CompressJob,
+  benchmark: BenchmarkJob,
+  sweep: SweepJob,
+};
+export type JobKind = keyof typeof JOB_SCHEMAS;
+
+export const Job = z
+  .discriminatedUnion('kind', [TrainJob, CompressJob, BenchmarkJob, SweepJob])
+  .meta({ title: 'capstone job', description: 'What `capstone run --spec FILE` executes.' });
+export type Job = z.infer<typeof Job>;
+export type TrainSettings = z.infer<typeof TrainSettings>;
+export type BenchmarkSettings = z.infer<typeof BenchmarkSettings>;

@@ -1,0 +1,102 @@
+/**
+ * Recipes: a level is data, a list of steps. The rules of which step may follow which (`x-never-after`) and the
+ * integer raised when a step's results change (`x-version`) are data in the schema too, so that both languages
+ * read the same ones.
+ */
+import { z } from 'zod';
+import { Name } from './names.ts';
+
+export const PruneMagnitude = z
+  .strictObject({
+    step: z.literal('prune_magnitude'),
+    amount: z
+      .number()
+      .min(0)
+      .lt(1)
+      .meta({ description: 'Share of the weights set to zero.', examples: [0.3] }),
+    scope: z
+      .enum(['global', 'layer'])
+      .default('global')
+      .meta({ description: 'Rank weights over the whole network, or within each layer.' }),
+  })
+  .meta({
+    description:
+      'Unstructured magnitude pruning: the smallest weights become zero, shapes stay (Han et al. 2015).',
+    'x-version': 1,
+    'x-never-after': ['quantize_dynamic'],
+  });
+
+export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynamic') }).meta({
+  description: 'Int8 weights of Linear layers, per output channel; activations are quantized as they come.',
+  'x-version': 1,
+  'x-never-after': ['quantize_dynamic'],
+});
+
+const STEPS = [PruneMagnitude, QuantizeDynamic] as const;
+
+export const Step = z.discriminatedUnion('step', [...STEPS]);
+export type Step = z.infer<typeof Step>;
+export type StepName = Step['step'];
+
+interface StepRules {
+  readonly version: number;
+  readonly neverAfter: readonly string[];
+}
+
+/** What the schema says about each step, by its name. */
+export const STEP_RULES: Readonly<Record<StepName, StepRules>> = Object.fromEntries(
+  STEPS.map((schema) => {
+    const meta = schema.meta() as { 'x-version': number; 'x-never-after': string[] };
+    return [schema.shape.step.value, { version: meta['x-version'], neverAfter: meta['x-never-after'] }];
+  }),
+) as unknown as Record<StepName, StepRules>;
+
+export const LevelSteps = z
+  .array(Step)
+  .min(1)
+  .superRefine((steps, context) => {
+    steps.forEach((step, index) => {
+      const before = steps.slice(0, index).map((earlier) => earlier.step);
+      const clash = before.find((earlier) => STEP_RULES[step.step].neverAfter.includes(earlier));
+      if (clash === undefined) return;
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'step'],
+        message: `${step.step} never after ${clash}`,
+        params: { expected: `a step that may follow ${clash}`, found: `"${step.step}"` },
+      });
+    });
+  });
+
+const Levels = z.strictObject({
+  '1': LevelSteps,
+  '2': LevelSteps,
+  '3': LevelSteps,
+  '4': LevelSteps,
+  '5': LevelSteps,
+});
+
+export const Recipe = z
+  .strictObject({
+    $schema: z.string().optional(),
+    version: z.literal(1),
+    name: Name,
+    description: z.string().optional(),
+    levels: Levels.optional().meta({ description: 'Steps of each level, for every family.' }),
+    families: z
+      .record(Name, z.strictObject({ levels: Levels }))
+      .optional()
+      .meta({ description: 'Steps of each level by model family (`resnet`, `vit`).' }),
+  })
+  .superRefine((recipe, context) => {
+    if ((recipe.levels === undefined) === (recipe.families === undefined)) {
+      context.addIssue({
+        code: 'custom',
+        path: [],
+        message: 'either levels or families',
+        params: { expected: 'either "levels" or "families"', found: recipe.levels ? 'both' : 'neither' },
+      });
+    }
+  })
+  .meta({ title: 'capstone recipe', description: 'Which steps make each compression level.' });
+export type Recipe = z.infer<typeof Recipe>;

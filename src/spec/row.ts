@@ -1,0 +1,104 @@
+/**
+ * One row of results: one original and one artifact on one device, runtime and batch size, both timed in one
+ * task. Columns are listed once, here; their order is the CSV's. Unknown is empty (null), never 0.
+ *
+ * `x-decimals` is how a number is written: that many decimals, halves away from zero, in both languages.
+ */
+import { z } from 'zod';
+import { Digest, Level, Name, Seed } from './names.ts';
+
+const text = (description: string) => z.string().nullable().default(null).meta({ description });
+const int = (description: string, unit?: string) =>
+  z
+    .number()
+    .int()
+    .nullable()
+    .default(null)
+    .meta({ description, 'x-decimals': 0, ...(unit === undefined ? {} : { 'x-unit': unit }) });
+const number = (decimals: number, description: string, unit?: string) =>
+  z
+    .number()
+    .nullable()
+    .default(null)
+    .meta({ description, 'x-decimals': decimals, ...(unit === undefined ? {} : { 'x-unit': unit }) });
+const flag = (description: string) => z.boolean().nullable().default(null).meta({ description });
+
+const identity = {
+  model: Name,
+  dataset: Name,
+  recipe: Name,
+  level: Level.meta({ 'x-decimals': 0 }),
+  seed: Seed.meta({ 'x-decimals': 0 }),
+  image_size: z
+    .number()
+    .int()
+    .meta({ description: 'Side of the square input.', 'x-decimals': 0, 'x-unit': 'px' }),
+  device: z.enum(['cpu']),
+  cpu: z.string().min(1).meta({ description: 'Model name of the CPU.' }),
+  runtime: z.enum(['torch']),
+  threads: z.number().int().meta({ description: 'Threads of the runtime.', 'x-decimals': 0 }),
+  batch_size: z.number().int().meta({ description: 'Images in one call.', 'x-decimals': 0 }),
+  eval_samples: z.number().int().meta({ description: 'Test images behind the accuracies.', 'x-decimals': 0 }),
+};
+
+/** A newer row with the same values here replaces the older. Rows are sorted by these, in this order. */
+export const IDENTITY_COLUMNS = Object.keys(identity) as readonly (keyof typeof identity)[];
+
+/** Measured on both models: `original_X` then `compressed_X`. */
+const pair = <S extends string, T extends z.ZodType>(suffix: S, schema: T) =>
+  ({ [`original_${suffix}`]: schema, [`compressed_${suffix}`]: schema }) as Record<
+    `original_${S}` | `compressed_${S}`,
+    T
+  >;
+
+export const Row = z
+  .strictObject({
+    ...identity,
+    ...pair('params', int('Weights and biases in the network.')),
+    ...pair('nonzero', int('Parameters that are not zero.')),
+    ...pair('sparsity', number(4, 'Share of parameters that are zero, 0 to 1.')),
+    ...pair('macs', int('Multiply-accumulates for one image.')),
+    ...pair('latency_ms', number(3, 'Median latency of one call.', 'ms')),
+    ...pair('latency_p90_ms', number(3, '90th percentile of the latency.', 'ms')),
+    ...pair('throughput', number(1, 'Images a second, from the mean latency.', 'img/s')),
+    ...pair('acc', number(2, 'Top-1 accuracy on the test images.', '%')),
+    ...pair('file_size', int('Size of the model file.', 'bytes')),
+    ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB')),
+    ...pair('dtype', text('What the weights executed in.')),
+    size_ratio: number(2, 'Original file size over compressed file size.', 'x'),
+    speedup: number(3, 'Original latency over compressed latency, same runtime.', 'x'),
+    speedup_low: number(3, 'Lower end of the 99 % interval of the speed-up.', 'x'),
+    speedup_high: number(3, 'Upper end of the 99 % interval of the speed-up.', 'x'),
+    verdict: z
+      .enum(['faster', 'slower', 'no_difference'])
+      .nullable()
+      .default(null)
+      .meta({ description: 'From the interval and a margin of 2 %, never from the point.' }),
+    eager_latency_ms: number(3, 'Original in torch eager fp32, same threads and batch.', 'ms'),
+    speedup_vs_eager: number(3, 'Eager latency over compressed latency.', 'x'),
+    best_original_runtime: text('Runtime and dtype in which the original is fastest here without loss.'),
+    best_original_latency_ms: number(3, 'Latency of the original there.', 'ms'),
+    speedup_vs_best_original: number(3, 'What compressing gained over the best the original can do.', 'x'),
+    original_best_device: text('Device on which the original is fastest here.'),
+    original_best_device_latency_ms: number(3, 'Latency of the original there.', 'ms'),
+    acc_drop: number(2, 'Accuracy lost, in percentage points.', 'points'),
+    acc_drop_low: number(2, 'Lower end of the 99 % interval of the drop (paired bootstrap).', 'points'),
+    acc_drop_high: number(2, 'Upper end of the 99 % interval of the drop (paired bootstrap).', 'points'),
+    mcnemar_p: number(4, 'Exact McNemar test of the two models’ errors.'),
+    deterministic: flag('Whether training again gives the same bits.'),
+    noise: text('What disturbed the measurement, if anything.'),
+    baseline: flag('A dense model of its own, for comparison.'),
+    original_sha256: Digest.nullable().default(null),
+    artifact_sha256: Digest.nullable().default(null),
+    run: text('Run that measured the row.'),
+    task_key: Digest.nullable().default(null).meta({ description: 'Key of the benchmark task.' }),
+    torch: text('Version of torch.'),
+    timestamp: text('When, ISO 8601 UTC.'),
+  })
+  .meta({
+    title: 'capstone row',
+    description: 'One line of benchmark_levels.csv.',
+    'x-identity': IDENTITY_COLUMNS,
+  });
+export type Row = z.infer<typeof Row>;
+export type ColumnName = keyof Row;

@@ -1,0 +1,84 @@
+/**
+ * A task: one unit of work for a worker, everything resolved. Python validates each task it receives against
+ * schema/task.schema.json. `spec` and `inputs` are what the key is made of; `paths` are not.
+ */
+import { z } from 'zod';
+import { BenchmarkSettings, TrainSettings } from './job.ts';
+import { DataSourceKind, Digest, Level, Name, Precision, Seed, Stem, Threads } from './names.ts';
+import { LevelSteps } from './recipe.ts';
+
+export const TaskModel = z.strictObject({
+  name: Name,
+  arch: Name,
+  stem: Stem,
+  image_size: z.number().int().min(8).max(1024),
+});
+export type TaskModel = z.infer<typeof TaskModel>;
+
+export const TaskDataset = z.strictObject({ name: Name, source: DataSourceKind });
+
+const AbsolutePath = z.string().min(1).meta({ description: 'Absolute path.' });
+const TaskId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/);
+
+const envelope = {
+  id: TaskId.meta({ description: 'Unique within its run; names the log file.' }),
+  key: Digest.meta({ description: 'Task key: what decides whether the output is up to date.' }),
+  threads: Threads,
+  log_path: AbsolutePath.optional().meta({ description: 'Set when the task is handed to a host.' }),
+};
+
+export const TrainTask = z.strictObject({
+  ...envelope,
+  kind: z.literal('train'),
+  spec: z.strictObject({
+    model: TaskModel,
+    dataset: TaskDataset,
+    seed: Seed,
+    train: TrainSettings.omit({ threads: true }).extend({ precision: Precision }),
+  }),
+  inputs: z.strictObject({ dataset: Digest }),
+  paths: z.strictObject({ dataset: AbsolutePath, output: AbsolutePath, partial: AbsolutePath }),
+});
+
+export const CompressTask = z.strictObject({
+  ...envelope,
+  kind: z.literal('compress'),
+  spec: z.strictObject({
+    model: TaskModel,
+    dataset: Name,
+    seed: Seed,
+    recipe: z.strictObject({ name: Name, level: Level, steps: LevelSteps }),
+  }),
+  inputs: z.strictObject({ checkpoint: Digest }),
+  paths: z.strictObject({ checkpoint: AbsolutePath, output: AbsolutePath }),
+});
+
+export const Cpu = z.strictObject({
+  model: z.string().min(1),
+  isa: z.array(z.string().min(1)).meta({ description: 'Flags of the instruction set, sorted.' }),
+});
+
+export const BenchmarkTask = z.strictObject({
+  ...envelope,
+  kind: z.literal('benchmark'),
+  spec: z.strictObject({
+    model: TaskModel,
+    dataset: TaskDataset,
+    seed: Seed,
+    recipe: z.strictObject({ name: Name, level: Level }),
+    benchmark: BenchmarkSettings.omit({ threads: true }),
+  }),
+  inputs: z.strictObject({ original: Digest, artifact: Digest, dataset: Digest }),
+  cpu: Cpu,
+  run: z.string().optional().meta({ description: 'Id of the run, for the row.' }),
+  paths: z.strictObject({ original: AbsolutePath, artifact: AbsolutePath, dataset: AbsolutePath }),
+});
+
+export const Task = z
+  .discriminatedUnion('kind', [TrainTask, CompressTask, BenchmarkTask])
+  .meta({ title: 'capstone task', description: 'One unit of work for a worker, everything resolved.' });
+export type Task = z.infer<typeof Task>;
+export type TrainTask = z.infer<typeof TrainTask>;
+export type CompressTask = z.infer<typeof CompressTask>;
+export type BenchmarkTask = z.infer<typeof BenchmarkTask>;
+export type TaskKind = Task['kind'];

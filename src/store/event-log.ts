@@ -1,0 +1,88 @@
+/** `events.ndjson`: the truth about a run. One process writes it; anyone reads it, then or later. */
+import { watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { OrchestratorEvent, type RunEvent, WorkerEvent } from '../spec/event.ts';
+import { openLines, readLines } from './lines.ts';
+
+/** How long a change may go unseen where the operating system does not report it. */
+const POLL_MS = 250;
+
+const Stamped = z.looseObject({ run: z.string(), run_seq: z.number().int().min(1) });
+const Unstamped = z.discriminatedUnion('type', [WorkerEvent, OrchestratorEvent]);
+
+export interface EventLog {
+  /** Number of the last event that stood in the log when it was opened; 0 in a new one. */
+  readonly lastRunSeq: number;
+  append(event: RunEvent): void;
+  close(): void;
+}
+
+export function openEventLog(path: string): EventLog {
+  const lines = openLines(path);
+  return { lastRunSeq: readEvents(path, 0).events.at(-1)?.run_seq ?? 0, ...lines };
+}
+
+export interface ReadEvents {
+  readonly events: RunEvent[];
+  /** Byte offset to read from next time; a torn last line lies behind it. */
+  readonly next: number;
+  /** Lines that are no event: torn and closed, or of another version. */
+  readonly foreign: number;
+}
+
+export function readEvents(path: string, from: number): ReadEvents {
+  const { values, next } = readLines(path, from);
+  const events = values.map(asEvent).filter((event) => event !== undefined);
+  return { events, next, foreign: values.length - events.length };
+}
+
+/** Events from a byte offset on, as they are written, until the signal; what stands there then still comes. */
+export async function* followEvents(
+  path: string,
+  from: number,
+  signal: AbortSignal,
+): AsyncGenerator<RunEvent, void, void> {
+  let wake = () => {};
+  const onAbort = () => wake();
+  signal.addEventListener('abort', onAbort);
+  const stopWatching = watchFolder(dirname(path), () => wake());
+  try {
+    for (let offset = from; ; ) {
+      // Before reading: a line that comes between the reading and the waiting wakes as well.
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const stopped = signal.aborted;
+      const { events, next } = readEvents(path, offset);
+      yield* events;
+      if (stopped) return;
+      offset = next;
+      const timer = setTimeout(() => wake(), POLL_MS);
+      await changed;
+      clearTimeout(timer);
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    stopWatching();
+  }
+}
+
+/** The folder, because the file may not be there yet. Where watching fails, polling goes on alone. */
+function watchFolder(folder: string, onChange: () => void): () => void {
+  try {
+    const watcher = watch(folder, onChange);
+    watcher.on('error', () => watcher.close());
+    return () => watcher.close();
+  } catch {
+    return () => {};
+  }
+}
+
+function asEvent(value: unknown): RunEvent | undefined {
+  const stamped = Stamped.safeParse(value);
+  if (!stamped.success) return undefined;
+  const { run, run_seq, ...rest } = stamped.data;
+  const event = Unstamped.safeParse(rest);
+  return event.success ? { ...event.data, run, run_seq } : undefined;
+}

@@ -1,0 +1,102 @@
+/** A temporary workspace and the real program in it, steered by a test. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterAll } from 'vitest';
+
+export const PACKAGE_ROOT = resolve(import.meta.dirname, '..');
+export const CLI = join(PACKAGE_ROOT, 'dist', 'cli.js');
+export const PYTHON = process.env['CAPSTONE_PYTHON'] ?? join(PACKAGE_ROOT, '.venv', 'bin', 'python');
+
+/** A folder that is gone after the tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'capstone-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Seconds of training: enough for every part of a sweep to be real, too little to learn much. */
+export const SMALL_SWEEP = {
+  version: 1,
+  kind: 'sweep',
+  name: 'small',
+  levels: [1, 3],
+  train: { epochs: 2, batch_size: 64, max_train_samples: 256 },
+  benchmark: { max_eval_samples: 100, batch_sizes: [1, 8] },
+};
+
+export class Workspace {
+  readonly folder = temporaryFolder();
+  readonly #cache: string;
+
+  constructor(cache: string) {
+    this.#cache = cache;
+  }
+
+  get env(): NodeJS.ProcessEnv {
+    return { ...process.env, XDG_CACHE_HOME: this.#cache, NO_COLOR: '1', FORCE_COLOR: undefined };
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  write(name: string, value: unknown): string {
+    writeFileSync(this.path(name), typeof value === 'string' ? value : JSON.stringify(value));
+    return this.path(name);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), 'utf8');
+  }
+
+  /** The program as a process of its own, not yet waited for. */
+  start(...args: string[]) {
+    return execa(process.execPath, [CLI, ...args], {
+      cwd: this.folder,
+      env: this.env,
+      extendEnv: false,
+      reject: false,
+    });
+  }
+
+  script(name: string, ...args: string[]) {
+    return execa(PYTHON, [join(PACKAGE_ROOT, 'py', `${name}.py`), ...args], {
+      cwd: this.folder,
+      env: this.env,
+      extendEnv: false,
+      reject: false,
+    });
+  }
+
+  /** Ids of the runs, oldest first. */
+  runs(): string[] {
+    return readdirSync(this.path('runs')).sort();
+  }
+
+  events(run = this.runs().at(-1) ?? ''): Record<string, unknown>[] {
+    return this.read(join('runs', run, 'events.ndjson'))
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+}
+
+/** Whether a process is still there and not only waiting to be reaped. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Polls until the condition holds; a test's own timeout ends the wait. */
+export async function until<T>(condition: () => T | undefined | false): Promise<T> {
+  for (;;) {
+    const value = condition();
+    if (value !== undefined && value !== false) return value;
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}

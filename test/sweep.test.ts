@@ -1,0 +1,174 @@
+/** The whole program on real data with real workers: one small sweep, seen from its files. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { parseCsv } from '../src/results/csv.ts';
+import { OrchestratorEvent, WorkerEvent } from '../src/spec/event.ts';
+import { SMALL_SWEEP, temporaryFolder, Workspace } from './rig.ts';
+
+const cache = temporaryFolder();
+const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+const rowsOf = (workspace: Workspace) => parseCsv(workspace.read('benchmark_levels.csv')).rows;
+
+const CHECKPOINT = 'checkpoints/resnet18_fashion_mnist_mini.pth';
+const artifact = (level: number) => `compressed_models/compressed_resnet18_fashion_mnist_mini_l${level}.pt`;
+
+describe('a sweep', () => {
+  const workspace = new Workspace(cache);
+  const spec = workspace.write('job.json', SMALL_SWEEP);
+  const run = (...args: string[]) => workspace.start('run', '--spec', spec, ...args);
+
+  beforeAll(async () => {
+    const { exitCode, stderr } = await run();
+    expect({ exitCode, stderr: exitCode === 0 ? '' : stderr }).toEqual({ exitCode: 0, stderr: '' });
+  }, 180_000);
+
+  test('makes every file under its name and a row for each level and batch size', () => {
+    expect(
+      [CHECKPOINT, artifact(1), artifact(3)].filter((file) => !existsSync(workspace.path(file))),
+    ).toEqual([]);
+    const rows = rowsOf(workspace);
+    expect(rows.map((row) => [row.level, row.batch_size])).toEqual([
+      [1, 1],
+      [1, 8],
+      [3, 1],
+      [3, 8],
+    ]);
+    for (const row of rows) {
+      expect(row.original_sha256).toBe(sha256(workspace.path(CHECKPOINT)));
+      expect(row.artifact_sha256).toBe(sha256(workspace.path(artifact(row.level))));
+      expect(row.original_file_size).toBe(readFileSync(workspace.path(CHECKPOINT)).length);
+      expect(row.eval_samples).toBe(100);
+      expect(row.original_latency_ms).toBeGreaterThan(0);
+      expect(row.compressed_sparsity).toBeCloseTo(row.level === 1 ? 0.2 : 0.45, 2);
+    }
+  });
+
+  test('leaves nothing half-written and no training state', () => {
+    expect(readdirSync(workspace.path('checkpoints'), { recursive: true, encoding: 'utf8' }).sort()).toEqual([
+      '.partial',
+      'resnet18_fashion_mnist_mini.pth',
+    ]);
+    expect(readdirSync(workspace.path('compressed_models')).length).toBe(2);
+  });
+
+  test('logs valid events only, numbered without gaps, each task to its end', () => {
+    const events = workspace.events();
+    expect(events.map((event) => event['run_seq'])).toEqual(events.map((_, index) => index + 1));
+    for (const { run: _run, run_seq: _seq, ...event } of events) {
+      const known = WorkerEvent.safeParse(event).success || OrchestratorEvent.safeParse(event).success;
+      expect(known, JSON.stringify(event)).toBe(true);
+    }
+    const ended = events.filter((event) => event['type'] === 'ended');
+    expect(ended.map((event) => [event['task'], event['exit_code'], event['signal']])).toEqual([
+      ['train-resnet18-fashion_mnist_mini-s0', 0, null],
+      ['compress-resnet18-fashion_mnist_mini-s0-classic-l1', 0, null],
+      ['compress-resnet18-fashion_mnist_mini-s0-classic-l3', 0, null],
+      ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l1', 0, null],
+      ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l3', 0, null],
+    ]);
+    expect(events.at(-1)).toMatchObject({
+      type: 'run_ended',
+      outcome: 'done',
+      succeeded: 5,
+      foreign_lines: 0,
+    });
+  });
+
+  test('the second time finds everything up to date and changes nothing', async () => {
+    const before = workspace.read('benchmark_levels.csv');
+    const { exitCode, stdout, stderr } = await run();
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe(
+      'fashion_mnist_mini: bundled with capstone\nEverything is up to date: 5 tasks, nothing to run.',
+    );
+    expect(stdout).toContain('resnet18');
+    expect(workspace.read('benchmark_levels.csv')).toBe(before);
+    expect(workspace.runs()).toHaveLength(1);
+  });
+
+  test('--dry-run says why each task would run', async () => {
+    workspace.write('more.json', {
+      ...SMALL_SWEEP,
+      levels: [1, 2],
+      benchmark: { ...SMALL_SWEEP.benchmark, max_eval_samples: 50 },
+    });
+    const { stdout } = await workspace.start('run', '--spec', 'more.json', '--dry-run');
+    expect(stdout).toBe(
+      [
+        'up to date  train resnet18 on fashion_mnist_mini: resnet18_fashion_mnist_mini.pth is there, made with these settings and inputs',
+        'up to date  compress resnet18 on fashion_mnist_mini, classic level 1: compressed_resnet18_fashion_mnist_mini_l1.pt is there, made with these settings and inputs',
+        'run         compress resnet18 on fashion_mnist_mini, classic level 2: compressed_resnet18_fashion_mnist_mini_l2.pt is not there yet',
+        'run         benchmark resnet18 on fashion_mnist_mini, classic level 1: not measured yet with these settings on this machine',
+        'run         benchmark resnet18 on fashion_mnist_mini, classic level 2: compress-resnet18-fashion_mnist_mini-s0-classic-l2 runs before it',
+        '3 of 5 tasks to run',
+      ].join('\n'),
+    );
+  });
+
+  test('the classic scripts by hand make the same files and the same rows', async () => {
+    const byHand = new Workspace(cache);
+    const data = ['--dataset', 'fashion_mnist_mini'];
+    const steps = [
+      byHand.script(
+        'train',
+        '--model',
+        'resnet18',
+        ...data,
+        '--epochs',
+        '2',
+        '--batch-size',
+        '64',
+        '--max-train-samples',
+        '256',
+        '--output',
+        CHECKPOINT,
+      ),
+    ];
+    await Promise.all(steps);
+    for (const level of [1, 3]) {
+      const compressed = await byHand.script(
+        'compress',
+        '--model',
+        'resnet18',
+        '--checkpoint',
+        CHECKPOINT,
+        '--num-classes',
+        '10',
+        '--compression-level',
+        String(level),
+        '--output',
+        artifact(level),
+      );
+      expect(compressed.exitCode, compressed.stderr).toBe(0);
+    }
+    const measured = await byHand.script(
+      'benchmark',
+      '--model',
+      'resnet18',
+      ...data,
+      '--levels',
+      '1',
+      '--levels',
+      '3',
+      '--max-eval-samples',
+      '100',
+      '--batch-sizes',
+      '1,8',
+    );
+    expect(measured.exitCode, measured.stderr).toBe(0);
+    for (const file of [CHECKPOINT, artifact(1), artifact(3)]) {
+      expect(sha256(byHand.path(file)), file).toBe(sha256(workspace.path(file)));
+    }
+    // What is timed, and when, differs; everything else is the same.
+    const timeless = (workspace: Workspace) =>
+      rowsOf(workspace).map((row) =>
+        Object.fromEntries(
+          Object.entries(row).filter(
+            ([name]) => !/latency|throughput|speedup|verdict|noise|^run$|timestamp/.test(name),
+          ),
+        ),
+      );
+    expect(timeless(byHand)).toEqual(timeless(workspace));
+  }, 120_000);
+});
