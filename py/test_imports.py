@@ -43,7 +43,9 @@ def imported_rooms(file: Path) -> Iterator[str]:
 
 def test_imports_follow_the_picture() -> None:
     allowed = picture()
-    sources = [file for file in PACKAGE.rglob("*.py") if not file.name.startswith(("test_", "conftest", "__init__"))]
+    sources = [
+        file for file in PACKAGE.rglob("*.py") if not file.name.startswith(("test_", "conftest", "__init__"))
+    ]
     edges = [(file, room_of(file), room) for file in sources for room in imported_rooms(file)]
     assert len(edges) > 50
     assert [

@@ -1,0 +1,1 @@
+"""Trains, compresses and measures image classifiers: the Python half of capstone."""
