@@ -19,6 +19,7 @@ test('an ARM CPU names its features otherwise and may have no model name', () =>
 
 test.each([
   [['amx_tile', 'avx512f', 'avx512_vnni'], 'amx'],
+  [['avx512_bf16', 'avx512_vnni', 'avx512f'], 'avx512_bf16'],
   [['avx2', 'avx512_vnni', 'avx512f'], 'avx512_vnni'],
   [['avx2', 'avx512f'], 'avx512'],
   [['avx2'], 'avx2'],

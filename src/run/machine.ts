@@ -55,6 +55,7 @@ export function parseCpuInfo(text: string): CpuIdentity {
 /** The class under which the precision table keeps its measurements. */
 export function isaClass(isa: readonly string[]): string {
   if (isa.includes('amx_tile')) return 'amx';
+  if (isa.includes('avx512_bf16')) return 'avx512_bf16';
   if (isa.includes('avx512_vnni')) return 'avx512_vnni';
   if (isa.includes('avx512f')) return 'avx512';
   if (isa.includes('avx2')) return 'avx2';

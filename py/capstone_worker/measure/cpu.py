@@ -52,6 +52,7 @@ ISA_FLAGS = (
 
 _CLASSES = (
     ("amx_tile", "amx"),
+    ("avx512_bf16", "avx512_bf16"),
     ("avx512_vnni", "avx512_vnni"),
     ("avx512f", "avx512"),
     ("avx2", "avx2"),
@@ -109,7 +110,7 @@ def parse_flags(cpuinfo: str) -> list[str]:
 
 
 def isa_class(flags: Collection[str]) -> str:
-    """The best of ``amx, avx512_vnni, avx512, avx2, neon`` that the flags allow, else ``other``."""
+    """The best class that the flags allow: the second words of _CLASSES in their order, else ``other``."""
     return next((name for flag, name in _CLASSES if flag in flags), "other")
 
 

@@ -46,6 +46,7 @@ def test_arm_names_no_model() -> None:
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
+        (["avx512_bf16", "avx512_vnni", "avx512f"], "avx512_bf16"),
         (["avx2", "avx512_vnni", "avx512f"], "avx512_vnni"),
         (["avx2", "avx512f"], "avx512"),
         (["avx"], "other"),

@@ -23,7 +23,8 @@ class PrecisionRow:
     first avx2 rows were made on one, that of the cifar stem from one step of 16 images.
 
     Attributes:
-        isa: `amx`, `avx512_vnni`, `avx512`, `avx2`, `neon` or `other`: the first that the CPU has.
+        isa: `amx`, `avx512_bf16`, `avx512_vnni`, `avx512`, `avx2`, `neon` or `other`: the first that the CPU
+            has.
         family: of the network, for example `resnet`.
         stem: `imagenet` or `cifar`.
         min_batch_size: measured at this batch size, taken as true of all above it.
