@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
 from capstone_worker.data.cache import Dataset
 from capstone_worker.measure.cpu import isa
-from capstone_worker.models.architectures import architecture
+from capstone_worker.models.architectures import family
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
 from capstone_worker.training.config import TrainConfig
@@ -62,7 +62,7 @@ def main() -> None:
     fp32, bf16 = (round(statistics.median(rates[precision][1:]), 1) for precision in ("fp32", "bf16"))
     row = PrecisionRow(
         isa=isa(),
-        family=architecture(args.arch).family,
+        family=family(args.arch),
         stem=args.stem,
         min_batch_size=args.batch_size,
         precision="bf16" if bf16 > fp32 else "fp32",

@@ -45,6 +45,25 @@ class Flag:
     schema: Schema
 
 
+@dataclass(frozen=True)
+class ArchitectureFacts:
+    """What a job must know of an architecture before anything starts; image sizes in pixels.
+
+    Attributes:
+        family: chooses a recipe's levels, for example ``resnet``.
+        stems: the first layers it can have.
+        default_image_size: where a job names none.
+        minimum_image_size: the smallest it takes.
+        image_size_multiple_of: what every size it takes is a multiple of.
+    """
+
+    family: str
+    stems: tuple[str, ...]
+    default_image_size: int
+    minimum_image_size: int
+    image_size_multiple_of: int
+
+
 @cache
 def load(name: str) -> Schema:
     """The schema in schema/<name>.schema.json; shared, so leave it as it is."""
@@ -114,6 +133,19 @@ def step_rules(step: str) -> Schema:
     """
     steps = load("recipe")["properties"]["levels"]["properties"]["1"]["items"]["oneOf"]
     return {rules["properties"]["step"]["const"]: rules for rules in steps}[step]  # type: ignore[no-any-return]
+
+
+def architecture(arch: str) -> ArchitectureFacts:
+    """What the job's schema says of an architecture (``x-architectures``).
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    said = load("job")["x-architectures"][arch]
+    size = said["image_size"]
+    return ArchitectureFacts(
+        said["family"], tuple(said["stems"]), size["default"], size["minimum"], size["multiple_of"]
+    )
 
 
 def _job(kind: str) -> Schema:

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import { nearest } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
-import { ARCHITECTURES, FAMILY_OF } from '../spec/names.ts';
+import { ARCHITECTURES, architecture } from '../spec/names.ts';
 import type { TaskModel } from '../spec/task.ts';
 import { artifactName, checkpointName } from './names.ts';
 
@@ -84,18 +84,24 @@ function resolveModel(entry: Job['models'][number]): {
 } {
   const given = typeof entry === 'string' ? { name: entry } : entry;
   const arch = given.arch ?? given.name;
-  const known = ARCHITECTURES.find((name) => name === arch);
+  const known = architecture(arch);
   if (known === undefined) {
-    const guess = nearest(arch, ARCHITECTURES);
-    throw new UserError('model_unknown', `unknown model "${arch}"; known: ${ARCHITECTURES.join(', ')}`, [
+    const names = Object.keys(ARCHITECTURES);
+    const guess = nearest(arch, names);
+    throw new UserError('model_unknown', `unknown model "${arch}"; known: ${names.join(', ')}`, [
       guess === undefined
         ? 'Name one of the known models, or give "arch" beside "name".'
         : `Did you mean "${guess}"?`,
     ]);
   }
   return {
-    model: { name: given.name, arch, stem: given.stem ?? 'imagenet', image_size: given.image_size ?? 32 },
-    family: FAMILY_OF[known],
+    model: {
+      name: given.name,
+      arch,
+      stem: given.stem ?? 'imagenet',
+      image_size: given.image_size ?? known.image_size.default,
+    },
+    family: known.family,
     ...(given.checkpoint === undefined ? {} : { checkpoint: given.checkpoint }),
   };
 }

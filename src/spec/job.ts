@@ -3,7 +3,17 @@
  * schema/job.schema.json, which is generated from this file.
  */
 import { z } from 'zod';
-import { BUNDLED_DATASET, LEVELS, Level, Name, Seed, Stem, Threads } from './names.ts';
+import {
+  ARCHITECTURES,
+  architecture,
+  BUNDLED_DATASET,
+  LEVELS,
+  Level,
+  Name,
+  Seed,
+  Stem,
+  Threads,
+} from './names.ts';
 
 export const Model = z
   .strictObject({
@@ -21,7 +31,28 @@ export const Model = z
       .min(8)
       .max(1024)
       .optional()
-      .meta({ description: 'Side of the square input in pixels; default 32.', examples: [32] }),
+      .meta({
+        description:
+          'Side of the square input in pixels; default: 32 for ResNets, 224 for ViTs, which take multiples of 16 from 32.',
+        examples: [32],
+      }),
+  })
+  .superRefine((model, context) => {
+    const arch = architecture(model.arch ?? model.name);
+    if (arch === undefined) return; // the planner says it, with the nearest known one
+    const refuse = (key: 'stem' | 'image_size', expected: string) =>
+      context.addIssue({
+        code: 'custom',
+        path: [key],
+        message: 'not what the architecture can have',
+        params: { expected, found: JSON.stringify(model[key]) },
+      });
+    const { stem, image_size } = model;
+    if (stem !== undefined && !arch.stems.includes(stem)) refuse('stem', arch.stems.join(' or '));
+    const { minimum, multiple_of } = arch.image_size;
+    if (image_size !== undefined && (image_size < minimum || image_size % multiple_of !== 0)) {
+      refuse('image_size', `a multiple of ${multiple_of}, at least ${minimum}`);
+    }
   })
   .meta({ description: 'A network and what it is called.' });
 
@@ -239,9 +270,11 @@ export const JOB_SCHEMAS = {
 };
 export type JobKind = keyof typeof JOB_SCHEMAS;
 
-export const Job = z
-  .discriminatedUnion('kind', [TrainJob, CompressJob, BenchmarkJob, SweepJob])
-  .meta({ title: 'capstone job', description: 'What `capstone run --spec FILE` executes.' });
+export const Job = z.discriminatedUnion('kind', [TrainJob, CompressJob, BenchmarkJob, SweepJob]).meta({
+  title: 'capstone job',
+  description: 'What `capstone run --spec FILE` executes.',
+  'x-architectures': ARCHITECTURES,
+});
 export type Job = z.infer<typeof Job>;
 export type TrainSettings = z.infer<typeof TrainSettings>;
 export type BenchmarkSettings = z.infer<typeof BenchmarkSettings>;

@@ -45,9 +45,33 @@ export const Threads = z.number().int().min(1).max(1024);
 export const DataSourceKind = z.enum(['folder', 'bundled']);
 export type DataSourceKind = z.infer<typeof DataSourceKind>;
 
-export const ARCHITECTURES = ['resnet18'] as const;
-/** Families share their recipes and their rows in the precision table. */
-export const FAMILY_OF: Record<(typeof ARCHITECTURES)[number], string> = { resnet18: 'resnet' };
+/** What a job must know of an architecture before anything starts; Python reads it as `x-architectures`. */
+export interface Architecture {
+  /** Families share their recipes and their rows in the precision table. */
+  readonly family: string;
+  readonly stems: readonly z.infer<typeof Stem>[];
+  /** Side of the square input in pixels. */
+  readonly image_size: { readonly default: number; readonly minimum: number; readonly multiple_of: number };
+}
+
+export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  resnet18: {
+    family: 'resnet',
+    stems: ['imagenet', 'cifar'],
+    image_size: { default: 32, minimum: 8, multiple_of: 1 },
+  },
+  vit_b_16: {
+    family: 'vit',
+    stems: ['imagenet'],
+    // Cut into patches of 16; one patch alone leaves attention nothing to relate.
+    image_size: { default: 224, minimum: 32, multiple_of: 16 },
+  },
+};
+
+/** Undefined for a name that is none, `constructor` among them. */
+export function architecture(name: string): Architecture | undefined {
+  return Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
+}
 
 export const BUNDLED_DATASET = 'fashion_mnist_mini';
 export const NAMED_DATASETS = [BUNDLED_DATASET, 'cifar10', 'cifar100'] as const;

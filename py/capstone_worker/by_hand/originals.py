@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..models.architectures import architecture
+from ..models.architectures import default_image_size, family
 from .names import artifact_name, checkpoint_name
 
 
@@ -50,5 +50,5 @@ def originals(job: Mapping[str, Any]) -> Iterator[Original]:
     """
     for name, dataset, seed in product(job["models"], job["datasets"], job["seeds"]):
         # No flag says otherwise; a spec for `capstone run` can.
-        model = {"name": name, "arch": name, "stem": "imagenet", "image_size": 32}
-        yield Original(model, architecture(name).family, dataset, seed)
+        model = {"name": name, "arch": name, "stem": "imagenet", "image_size": default_image_size(name)}
+        yield Original(model, family(name), dataset, seed)

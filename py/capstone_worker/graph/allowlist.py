@@ -1,4 +1,4 @@
-"""What a network may consist of: module types with their constructor arguments, and functions.
+"""What a network may consist of: module types with their constructor arguments, functions, methods.
 
 A file names an entry of these tables; nothing it says is imported or evaluated. To allow one more module,
 list every constructor argument that changes what it computes: an argument left out would be lost in a file.
@@ -56,6 +56,20 @@ def _is_flag(value: object) -> bool:
     return type(value) is bool
 
 
+def _sizes(value: object) -> bool:
+    return isinstance(value, tuple) and 1 <= len(value) <= 8 and all(map(_int_from(1), value))
+
+
+def _has_projection_bias(module: nn.Module, name: str) -> bool:
+    return getattr(module, f"in_proj_{name}") is not None
+
+
+def _unless_as_queries(module: nn.Module, name: str) -> object:
+    """kdim or vdim; None where keys or values are as long as queries, as the constructor has it."""
+    length = getattr(module, name)
+    return None if length == module.embed_dim else length
+
+
 def _has_parameter(module: nn.Module, name: str) -> bool:
     return getattr(module, name) is not None
 
@@ -68,6 +82,12 @@ HAS = Field("true or false", _is_flag, _has_parameter)
 NUMBER = Field("a finite number", _is_number)
 NUMBER_OR_NONE = Field("a finite number or null", lambda value: value is None or _is_number(value))
 PROBABILITY = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+SIZES = Field("a list of 1 to 8 whole numbers from 1", _sizes)
+FALSE = Field("false", lambda value: value is False)
+HAS_BIAS_KV = Field(FALSE.expected, FALSE.holds, lambda module, name: module.bias_k is not None)
+HAS_PROJECTION_BIAS = Field(HAS.expected, _is_flag, _has_projection_bias)
+AS_QUERIES = Field("null", lambda value: value is None, _unless_as_queries)
+APPROXIMATION = Field("none or tanh", lambda value: value in ("none", "tanh"))
 ZEROS = Field('"zeros"', lambda value: value == "zeros")
 
 _LINEAR = {"in_features": COUNT, "out_features": COUNT, "bias": HAS}
@@ -99,9 +119,30 @@ MODULES: tuple[ModuleKind, ...] = (
             "track_running_stats": FLAG,
         },
     ),
+    ModuleKind(
+        "LayerNorm",
+        nn.LayerNorm,
+        {"normalized_shape": SIZES, "eps": NUMBER, "elementwise_affine": FLAG, "bias": HAS},
+    ),
     ModuleKind("Linear", nn.Linear, _LINEAR),
     ModuleKind("Linear", Int8Linear, _LINEAR, {"weight_dtype": "int8", "execution": "dynamic"}),
+    ModuleKind(
+        "MultiheadAttention",
+        nn.MultiheadAttention,
+        {
+            "embed_dim": COUNT,
+            "num_heads": COUNT,
+            "dropout": PROBABILITY,
+            "bias": HAS_PROJECTION_BIAS,
+            "add_bias_kv": HAS_BIAS_KV,
+            "add_zero_attn": FALSE,
+            "kdim": AS_QUERIES,
+            "vdim": AS_QUERIES,
+            "batch_first": FLAG,
+        },
+    ),
     ModuleKind("ReLU", nn.ReLU, {"inplace": FLAG}),
+    ModuleKind("GELU", nn.GELU, {"approximate": APPROXIMATION}),
     ModuleKind(
         "MaxPool2d",
         nn.MaxPool2d,
@@ -114,6 +155,12 @@ MODULES: tuple[ModuleKind, ...] = (
 
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "operator.add": operator.add,
+    "operator.getitem": operator.getitem,
     "operator.iadd": operator.iadd,
+    "torch.cat": torch.cat,
     "torch.flatten": torch.flatten,
+    "torch.select": torch.select,
 }
+
+METHODS = ("expand", "permute", "size")
+"""Of a tensor. To allow one more: it must not write, and no argument of it may be text."""

@@ -37,6 +37,28 @@ class Small(nn.Module):
         return logits
 
 
+class Attention(nn.Module):
+    """Parameters of its own, lists, methods, keywords of a module, an assertion about shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+        self.part = nn.Module()
+        self.part.bias = nn.Parameter(torch.randn(2))
+        self.part.norm = nn.LayerNorm(8, bias=False)
+        self.attention = nn.MultiheadAttention(8, 2, bias=False, batch_first=True)
+        self.act = nn.GELU("tanh")
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch._assert(x.dim() == 4, f"expected images, got {x.shape}")
+        patches = torch.flatten(x, 2).permute(0, 2, 1)
+        x = torch.cat([self.token.expand(patches.size(0), -1, -1), self.part.norm(patches)], dim=1)
+        x, _ = self.attention(x, x, x, need_weights=False)
+        logits: Tensor = self.head(torch.select(self.act(x), 1, 0)) + self.part.bias
+        return logits
+
+
 def rebuilt(module: nn.Module) -> nn.Module:
     network = from_json(json.loads(json.dumps(to_json(trace(module)))))
     network.to_empty(device="cpu").load_state_dict(module.state_dict())
@@ -47,10 +69,55 @@ def rebuilt(module: nn.Module) -> nn.Module:
 def test_round_trip(make: Callable[[], nn.Module]) -> None:
     module = make().eval()
     network = rebuilt(module)
-    images = torch.randn(2, 3, 32, 32)
-    assert torch.equal(network(images), module(images))
+    for batch in (2, 5):
+        images = torch.randn(batch, 3, 32, 32)
+        assert torch.equal(network(images), module(images))
     assert list(network.state_dict()) == list(module.state_dict())
     assert to_json(trace(network)) == to_json(trace(module))
+
+
+def test_attention() -> None:
+    module = Attention().eval()
+    network = rebuilt(module)
+    for batch in (2, 5):
+        images = torch.randn(batch, 8, 3, 3)
+        assert torch.equal(network(images), module(images))
+    assert list(network.state_dict()) == list(module.state_dict())
+    assert [name for name, _ in network.named_parameters()] == [name for name, _ in module.named_parameters()]
+    graph = to_json(trace(module))
+    assert graph["parameters"] == {"token": [1, 1, 8], "part.bias": [2]}
+    assert graph["modules"]["attention"] == {
+        "type": "MultiheadAttention",
+        "embed_dim": 8,
+        "num_heads": 2,
+        "dropout": 0.0,
+        "bias": False,
+        "add_bias_kv": False,
+        "add_zero_attn": False,
+        "kdim": None,
+        "vdim": None,
+        "batch_first": True,
+    }
+    assert [node for node in graph["nodes"] if node["op"] != "call_module"] == [
+        {"name": "x", "op": "placeholder"},
+        call("flatten", "torch.flatten", {"node": "x"}, 2),
+        call("permute", "permute", {"node": "flatten"}, 0, 2, 1),
+        {"name": "token", "op": "get_attr", "target": "token"},
+        call("size", "size", {"node": "permute"}, 0),
+        call("expand", "expand", {"node": "token"}, {"node": "size"}, -1, -1),
+        call("cat", "torch.cat", [{"node": "expand"}, {"node": "part_norm"}], dim=1),
+        call("getitem", "operator.getitem", {"node": "attention"}, 0),
+        call("select", "torch.select", {"node": "act"}, 1, 0),
+        {"name": "part_bias", "op": "get_attr", "target": "part.bias"},
+        call("add", "operator.add", {"node": "head"}, {"node": "part_bias"}),
+        {"name": "output", "op": "output", "args": [{"node": "add"}]},
+    ]
+    assert graph["nodes"][8]["kwargs"] == {"need_weights": False}
+
+
+def call(name: str, target: str, *args: object, **kwargs: object) -> dict[str, Any]:
+    op = "call_function" if "." in target else "call_method"
+    return {"name": name, "op": op, "target": target, "args": list(args), "kwargs": kwargs}
 
 
 def test_the_json() -> None:
@@ -110,15 +177,36 @@ class Unknown(nn.Module):
         return self.function(self.part(x))
 
 
+def named(x: Any) -> Any:  # noqa: ANN401 - annotations know no such index
+    return x["name"]
+
+
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
         (Unknown(nn.Identity(), torch.sigmoid), "node sigmoid: the function sigmoid"),
-        (Unknown(nn.GELU(), torch.relu), "node part: the module GELU"),
-        (Unknown(nn.Identity(), lambda x: x.view(-1)), "node view: call_method of view"),
+        (Unknown(nn.SiLU(), torch.relu), "node part: the module SiLU"),
+        (Unknown(nn.Identity(), lambda x: x.view(-1)), "node view: the method view"),
         (
             Unknown(nn.Identity(), lambda x: x + torch.ones(1)),
-            "node _tensor_constant0: get_attr of _tensor_constant0",
+            "node _tensor_constant0: _tensor_constant0, no parameter of float32,",
+        ),
+        (
+            Unknown(nn.Identity(), named),
+            "node getitem: an argument of type str",
+        ),
+        (Unknown(nn.Identity(), lambda x: x[:, 0]), "node getitem: an argument of type tuple"),
+        (
+            Unknown(nn.MultiheadAttention(4, 2, add_zero_attn=True), lambda x: x),
+            "node part: MultiheadAttention with add_zero_attn True (expected false)",
+        ),
+        (
+            Unknown(nn.MultiheadAttention(4, 2, kdim=3), lambda x: x),
+            "node part: MultiheadAttention with kdim 3 (expected null)",
+        ),
+        (
+            Unknown(nn.MultiheadAttention(4, 2, add_bias_kv=True), lambda x: x),
+            "node part: MultiheadAttention with add_bias_kv True (expected false)",
         ),
         (
             Unknown(nn.Conv2d(3, 3, 3, padding_mode="reflect"), torch.relu),
@@ -130,13 +218,15 @@ def test_what_no_file_may_hold(module: nn.Module, reason: str) -> None:
     assert refused(lambda: to_json(trace(module))) == (
         "graph_not_allowed",
         f"the network's {reason} is not allowed in a model file",
-        "Build the network from: Conv2d, BatchNorm2d, Linear, ReLU, MaxPool2d, AdaptiveAvgPool2d, Dropout, "
-        "Identity, operator.add, operator.iadd, torch.flatten",
+        "Build the network from: Conv2d, BatchNorm2d, LayerNorm, Linear, MultiheadAttention, ReLU, GELU, "
+        "MaxPool2d, AdaptiveAvgPool2d, Dropout, Identity, operator.add, operator.getitem, operator.iadd, "
+        "torch.cat, torch.flatten, torch.select, expand, permute, size",
     )
 
 
 GOOD = to_json(trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())))
-A_NODE = "expected a node of placeholder, call_module, call_function, output"
+A_NODE = "expected a node of placeholder, get_attr, call_module, call_function, call_method, output"
+ARGUMENTS = "expected arguments that are nodes, numbers, true, false, null or lists of nodes"
 LAST = {"name": "output", "op": "output", "args": [{"node": "_1"}]}
 
 
@@ -189,9 +279,36 @@ def changed(path: str, value: object) -> dict[str, Any]:
             changed("nodes/1", []),
             f"nodes[1]: {A_NODE}, found None",
         ),
+        (changed("nodes/1/op", "call_any"), f"nodes[1]: {A_NODE}, found 'call_any'"),
+        (changed("parameters", []), "top: parameters is no object"),
+        (changed("parameters", {"x": [2]}), "parameters: a parameter is used by no node"),
         (
-            changed("nodes/1/op", "call_method"),
-            f"nodes[1]: {A_NODE}, found 'call_method'",
+            changed("parameters", {"x": [0]}),
+            "parameters.x: expected a list of 1 to 8 whole numbers from 1, found [0]",
+        ),
+        (
+            changed("parameters", {"x": [2**31 - 1] * 8}),
+            "parameters.x: more numbers than memory can hold",
+        ),
+        (changed("parameters", {"0": [2]}), "parameters.0: the name is taken"),
+        (changed("parameters", {"0.weight": [2]}), "parameters.0.weight: the name is taken"),
+        (
+            changed("parameters", {"__class__": [2]}),
+            "parameters.__class__: expected words or numbers joined by dots",
+        ),
+        (
+            changed("nodes/1", {"name": "x", "op": "get_attr", "target": "x"}),
+            "nodes[1]: there is no parameter 'x'",
+        ),
+        (changed("nodes/1/kwargs", {"a=1, b": 2}), "nodes[1]: a keyword argument has no usable name"),
+        (changed("nodes/1", call("size", "size")), "nodes[1]: a method of nothing"),
+        (
+            changed("nodes/1", call("cat", "torch.cat", [[{"node": "input_1"}]])),
+            f"nodes[1]: {ARGUMENTS}",
+        ),
+        (
+            changed("nodes/1", call("cat", "torch.cat", [{"node": "x"}])),
+            "nodes[1]: there is no node 'x' before it",
         ),
         (changed("nodes/1/name", "x\nimport os"), "nodes[1]: expected a name, found 'x\\nimport os'"),
         (changed("nodes/1/name", "lambda"), "nodes[1]: expected a name, found 'lambda'"),
@@ -202,7 +319,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         (changed("nodes/1/args", [{"node": "_1"}]), "nodes[1]: there is no node '_1' before it"),
         (
             changed("nodes/1/args", ["input_1"]),
-            "nodes[1]: expected arguments that are nodes, numbers, true, false or null",
+            f"nodes[1]: {ARGUMENTS}",
         ),
         (changed("nodes/1/args", {}), "nodes[1]: args is no list or kwargs is no object"),
         (
@@ -240,6 +357,10 @@ def test_graphs_that_are_refused(graph: object, reason: str) -> None:
                 {"name": "f", "op": "call_function", "target": "os.system", "args": [], "kwargs": {}},
             ),
             "nodes[1]: a function 'os.system'",
+        ),
+        (
+            changed("nodes/1", call("save", "__reduce__", {"node": "input_1"})),
+            "nodes[1]: a method '__reduce__'",
         ),
     ],
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import operator
+
+import torch
 from torch import fx, nn
 
 from .allowlist import MODULES
 
 _ALLOWED = {kind.make for kind in MODULES}
+_READING = {getattr, operator.getitem, operator.eq, "dim"}
+"""What changes nothing: a call of it whose result nobody uses is left out."""
 
 
 class _Tracer(fx.Tracer):
@@ -15,6 +20,14 @@ class _Tracer(fx.Tracer):
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
-    """The graph of `module`'s forward; it shares the module's parameters and keeps their names."""
-    network: fx.GraphModule = fx.GraphModule(module, _Tracer().trace(module))
+    """The graph of `module`'s forward; it shares the module's parameters and keeps their names.
+
+    Assertions are left out, and what only they or nobody reads: their messages are text, which no model file
+    may hold, and a file's graph is run on its image size before it is used.
+    """
+    graph = _Tracer().trace(module)
+    for node in reversed(graph.nodes):
+        if node.target is torch._assert or (node.target in _READING and not node.users):
+            graph.erase_node(node)
+    network: fx.GraphModule = fx.GraphModule(module, graph)
     return network

@@ -5,31 +5,34 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-import torchvision
 from torch import Tensor, nn
 
+from .. import schema
 from ..errors import UserError
-
-Stem = Literal["imagenet", "cifar"]
+from . import resnet, vit
+from .resnet import Stem
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One architecture.
+    """One architecture. What a job must know of it before anything starts stands in the job's schema.
 
     Attributes:
-        family: chooses a recipe's levels, for example ``resnet``.
         build: (num_classes, stem, image_size in pixels) -> the network, initialised from torch's generator.
         head: name of the last Linear layer, whose rows are the classes.
         stem_of: the stem that a foreign state_dict was trained with.
     """
 
-    family: str
     build: Callable[[int, Stem, int], nn.Module]
     head: str
     stem_of: Callable[[Mapping[str, Tensor]], Stem]
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "resnet18": Architecture(resnet.resnet18, "fc", resnet.stem_of),
+    "vit_b_16": Architecture(vit.vit_b_16, "heads.head", lambda tensors: "imagenet"),
+}
 
 
 def architecture(arch: str) -> Architecture:
@@ -48,20 +51,44 @@ def architecture(arch: str) -> Architecture:
     )
 
 
-def _resnet18(num_classes: int, stem: Stem, image_size: int) -> nn.Module:
-    """ResNet-18 (He et al. 2015, arXiv 1512.03385); the stem `cifar` is its section 4.2: 3x3, no pooling."""
-    network: nn.Module = torchvision.models.resnet18(weights=None, num_classes=num_classes)
-    if stem == "cifar":
-        network.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=1, padding=1, bias=False)
-        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-        network.maxpool = nn.Identity()
-    return network
+def family(arch: str) -> str:
+    """What chooses a recipe's levels, for example ``resnet``.
+
+    Raises:
+        UserError: as `architecture`.
+    """
+    architecture(arch)
+    return schema.architecture(arch).family
 
 
-def _resnet_stem(tensors: Mapping[str, Tensor]) -> Stem:
-    return "cifar" if "conv1.weight" in tensors and tensors["conv1.weight"].shape[-1] == 3 else "imagenet"
+def default_image_size(arch: str) -> int:
+    """In pixels.
+
+    Raises:
+        UserError: as `architecture`.
+    """
+    architecture(arch)
+    return schema.architecture(arch).default_image_size
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "resnet18": Architecture("resnet", _resnet18, "fc", _resnet_stem),
-}
+def check_settings(arch: str, *, stem: Stem, image_size: int) -> None:
+    """Refuse what no network of that architecture can have.
+
+    Raises:
+        UserError: ``arch_unknown``, ``stem_unfit``, ``image_size_unfit``.
+    """
+    architecture(arch)
+    facts = schema.architecture(arch)
+    if stem not in facts.stems:
+        raise UserError(
+            "stem_unfit",
+            f"{arch}: expected the stem {' or '.join(facts.stems)}, found {stem}",
+            "Leave the stem out",
+        )
+    minimum, step = facts.minimum_image_size, facts.image_size_multiple_of
+    if image_size < minimum or image_size % step:
+        raise UserError(
+            "image_size_unfit",
+            f"{arch}: expected as image_size a multiple of {step}, at least {minimum}, found {image_size}",
+            f"Choose {max(minimum, round(image_size / step) * step)}",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.codec import from_json, to_json
 from ..graph.trace import trace
-from .architectures import Stem, architecture
+from .architectures import architecture, check_settings, default_image_size, family
+from .resnet import Stem
 
 FORMAT = 1
 _SHOWN_MISMATCHES = 3
@@ -63,7 +65,7 @@ def load_model(
     arch: str | None = None,
     num_classes: int | None = None,
     stem: Stem | None = None,
-    image_size: int = 32,
+    image_size: int | None = None,
 ) -> LoadedModel:
     """Read a network from a file.
 
@@ -75,7 +77,7 @@ def load_model(
         arch: the architecture it must have; needed for a foreign file.
         num_classes: the number of classes it must have.
         stem: for a foreign file, where the weights do not tell.
-        image_size: in pixels, for a foreign file.
+        image_size: in pixels, for a foreign file; None: the architecture's default.
 
     Raises:
         UserError: the file cannot be read, holds another network than asked for, or does not fit its graph.
@@ -126,7 +128,7 @@ def _foreign(
     arch: str | None,
     num_classes: int | None,
     stem: Stem | None,
-    image_size: int,
+    image_size: int | None,
 ) -> tuple[fx.GraphModule, dict[str, Any]]:
     if arch is None:
         raise UserError(
@@ -144,7 +146,8 @@ def _foreign(
         )
     found = len(head)
     _check_classes(path, found, num_classes)
-    stem = stem or known.stem_of(tensors)
+    stem, image_size = stem or known.stem_of(tensors), image_size or default_image_size(arch)
+    check_settings(arch, stem=stem, image_size=image_size)
     with torch.device("meta"):
         network = trace(known.build(found, stem, image_size))
     counters = {  # not in files from before torch 0.4.1; no result depends on it
@@ -158,7 +161,7 @@ def _foreign(
     _fill(path, network, {**counters, **floats}, arch)
     model = {
         "arch": arch,
-        "family": known.family,
+        "family": family(arch),
         "num_classes": found,
         "stem": stem,
         "image_size": image_size,
@@ -183,12 +186,21 @@ def _check_runs(path: Path, network: fx.GraphModule, model: Mapping[str, Any]) -
     network.eval()
     try:
         # the interpreter: a GraphModule's own call prints a failure to stderr
-        shape = tuple(fx.Interpreter(network).run(torch.empty(2, 3, size, size, device="meta")).shape)
+        shape = tuple(_Dry(network).run(torch.empty(2, 3, size, size, device="meta")).shape)
     except Exception as error:  # whatever torch raises for a graph that somebody else wrote
         reason = str(error).partition("\n")[0]
         raise _graph_invalid(path, f"it does not run on images of {size} pixels: {reason}") from None
     if shape != (2, classes):
         raise _graph_invalid(path, f"it gives {shape} for 2 images and {classes} classes")
+
+
+class _Dry(fx.Interpreter):
+    """Runs a graph and keeps its tuples and lists from growing: doubled 30 times they fill the memory."""
+
+    def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - fx's own
+        if target in (operator.add, operator.iadd) and any(isinstance(value, tuple | list) for value in args):
+            raise TypeError(f"{target.__name__} of something that is no tensor")
+        return super().call_function(target, args, kwargs)
 
 
 def _graph_invalid(path: Path, reason: str) -> UserError:

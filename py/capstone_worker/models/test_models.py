@@ -11,12 +11,15 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from .. import schema
 from ..artifact.read import read_model
 from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.trace import trace
+from .architectures import ARCHITECTURES, default_image_size, family
 from .build import build
 from .file import load_model, save_model
+from .vit import VisionTransformer
 
 RECORD = {"model": {"arch": "tiny", "num_classes": 2, "image_size": 8}}
 
@@ -66,13 +69,67 @@ def test_cifar_stem() -> None:
     assert isinstance(network.maxpool, nn.Identity)
 
 
+def test_vit_is_torchvisions_with_a_random_head() -> None:
+    """The independent judge is torchvision: same seed, same weights, names and logits."""
+    torch.manual_seed(3)
+    judge = torchvision.models.vit_b_16(image_size=32, num_classes=10).eval()
+    network = build("vit_b_16", num_classes=10, stem="imagenet", image_size=32, seed=3).eval()
+    wanted = judge.state_dict()
+    assert list(network.state_dict()) == list(wanted)
+    assert [
+        name for name, tensor in network.state_dict().items() if not torch.equal(tensor, wanted[name])
+    ] == ["heads.head.weight"]
+    assert network.heads.head.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    judge.load_state_dict(network.state_dict())
+    images = torch.randn(3, 3, 32, 32)
+    assert torch.equal(network(images), judge(images))
+
+
+def test_a_vit_in_a_file(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = VisionTransformer(
+        image_size=48, patch_size=16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=5
+    ).eval()
+    path = tmp_path / "m.pt"
+    save_model(path, trace(network), {"model": {"arch": "tiny", "num_classes": 5, "image_size": 48}})
+    loaded = load_model(path).network
+    for batch in (1, 4):
+        images = torch.randn(batch, 3, 48, 48)
+        assert torch.equal(loaded(images), network(images))
+
+
+@pytest.mark.parametrize(("size", "near"), [(16, 32), (40, 32), (60, 64)])
+def test_image_sizes_a_vit_cannot_have(size: int, near: int) -> None:
+    assert refused(lambda: build("vit_b_16", num_classes=2, stem="imagenet", image_size=size, seed=0)) == (
+        "image_size_unfit",
+        f"vit_b_16: expected as image_size a multiple of 16, at least 32, found {size}",
+        f"Choose {near}",
+    )
+
+
+def test_a_stem_a_vit_cannot_have() -> None:
+    assert refused(lambda: build("vit_b_16", num_classes=2, stem="cifar", image_size=32, seed=0)) == (
+        "stem_unfit",
+        "vit_b_16: expected the stem imagenet, found cifar",
+        "Leave the stem out",
+    )
+
+
+def test_the_schema_and_the_networks_name_the_same() -> None:
+    assert list(schema.load("job")["x-architectures"]) == list(ARCHITECTURES)
+    assert [(arch, family(arch), default_image_size(arch)) for arch in ARCHITECTURES] == [
+        ("resnet18", "resnet", 32),
+        ("vit_b_16", "vit", 224),
+    ]
+
+
 def test_unknown_architectures() -> None:
     def ask(arch: str) -> tuple[str, str, str]:
         return refused(lambda: build(arch, num_classes=2, stem="imagenet", image_size=32, seed=0))
 
     assert ask("resnet81") == (
         "arch_unknown",
-        "there is no architecture 'resnet81'; known: resnet18",
+        "there is no architecture 'resnet81'; known: resnet18, vit_b_16",
         "Did you mean resnet18?",
     )
     assert ask("x")[2] == "Name one of these"
@@ -197,6 +254,34 @@ def test_a_graph_that_does_not_fit_together(tmp_path: Path) -> None:
     assert (code, hint) == ("graph_invalid", DAMAGED)
     assert message.startswith(  # what follows is torch's wording
         f"{path}: the network's graph: it does not run on images of 8 pixels: "
+    )
+
+
+@pytest.mark.parametrize("target", ["operator.add", "operator.iadd"])
+def test_a_graph_whose_tuples_grow(tmp_path: Path, target: str) -> None:
+    """Doubled in 40 nodes a tuple would fill the memory of whoever opens the file."""
+    path = tmp_path / "m.pt"
+    save_model(path, trace(Tiny()), RECORD)
+    file = read_model(path)
+    record: dict[str, Any] = file.record or {}
+    nodes, before = record["graph"]["nodes"], {"node": "size"}
+    last = nodes.pop()
+    nodes.append(
+        {"name": "size", "op": "call_method", "target": "size", "args": [{"node": "x"}], "kwargs": {}}
+    )
+    for index in range(40):
+        name = f"twice{index}"
+        nodes.append(
+            {"name": name, "op": "call_function", "target": target, "args": [before] * 2, "kwargs": {}}
+        )
+        before = {"node": name}
+    write_model(path, file.tensors, {**record, "graph": {**record["graph"], "nodes": [*nodes, last]}})
+    name = target.removeprefix("operator.")
+    assert refused(lambda: load_model(path)) == (
+        "graph_invalid",
+        f"{path}: the network's graph: it does not run on images of 8 pixels: "
+        f"{name} of something that is no tensor",
+        DAMAGED,
     )
 
 

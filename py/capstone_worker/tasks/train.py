@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..graph.trace import trace
-from ..models.architectures import architecture
+from ..models.architectures import family
 from ..models.build import build
 from ..models.file import save_model
 from ..report import Report, ShouldStop, phase
@@ -51,7 +51,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
     record = {
         **common(task),
         "kind": "checkpoint",
-        "model": {**model, "family": architecture(model["arch"]).family, "num_classes": classes},
+        "model": {**model, "family": family(model["arch"]), "num_classes": classes},
         "dataset": {**spec["dataset"], "digest": data.digest},
         "classes": list(data.classes),
         "normalisation": {"mean": list(data.mean), "std": list(data.std)},

@@ -11,14 +11,22 @@ from .config import TrainConfig
 def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
     """SGD or AdamW over all trainable parameters, one kernel call for many of them (foreach).
 
-    Weight decay is for parameters of two dimensions and more: on the biases and scales of normalisation it
-    only disturbs the effective learning rate. He et al. 2019, arXiv 1812.01187, section 3.1.
+    Weight decay is for the weights of layers: on the biases and scales of normalisation it only disturbs the
+    effective learning rate (He et al. 2019, arXiv 1812.01187, section 3.1), and a class token or a position
+    embedding is an input, not a weight that multiplies one (Touvron et al. 2020, arXiv 2012.12877).
     """
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    trainable = [
+        (name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad
+    ]
     groups = [
-        {"params": [p for p in trainable if p.dim() > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trainable if p.dim() <= 1], "weight_decay": 0.0},
+        {"params": [p for name, p in trainable if _decays(name, p)], "weight_decay": config.weight_decay},
+        {"params": [p for name, p in trainable if not _decays(name, p)], "weight_decay": 0.0},
     ]
     if config.optimizer == "adamw":
         return AdamW(groups, lr=config.lr, foreach=True)
     return SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, foreach=True)  # type: ignore[call-arg]
+
+
+def _decays(name: str, parameter: nn.Parameter) -> bool:
+    """Whether it is a matrix or a kernel: `weight` in torch's layers, `in_proj_weight` in its attention."""
+    return parameter.dim() > 1 and name.endswith("weight")
