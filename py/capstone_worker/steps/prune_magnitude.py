@@ -21,7 +21,7 @@ from .base import Applied
 
 @dataclass(frozen=True)
 class PruneMagnitude:
-    """Zero the share `amount` (0 <= amount < 1) of the Conv2d and Linear weights; biases and norms stay.
+    """Zero the share `amount` (0 <= amount < 1) of the weights that `matrices` finds; biases and norms stay.
 
     Over all layers together (scope ``global``) or in each by itself (``layer``).
     """
@@ -48,11 +48,7 @@ class PruneMagnitude:
     def apply(self, network: fx.GraphModule, report: Report) -> Applied:
         """The pruned network; the record tells `weights` (how many it chose from) and `zeroed`."""
         pruned = copy.deepcopy(network)
-        weights = {
-            name: module.weight.detach()
-            for name, module in pruned.named_modules()
-            if isinstance(module, nn.Conv2d | nn.Linear)
-        }
+        weights = matrices(pruned)
         groups = [weights] if self.scope == "global" else [{name: weights[name]} for name in weights]
         zeroed = 0
         for group in groups:
@@ -69,6 +65,21 @@ class PruneMagnitude:
                 "zeroed": zeroed,
             },
         )
+
+
+def matrices(network: nn.Module) -> dict[str, Tensor]:
+    """The kernels and matrices that images are multiplied with, by name, sharing the network's memory.
+
+    Of Conv2d, Linear and MultiheadAttention, whose output projection is a Linear; its other three make
+    up one matrix. A class token and a position embedding are added, not multiplied with.
+    """
+    found = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.MultiheadAttention):
+            found[f"{name}.in_proj"] = module.in_proj_weight.detach()
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            found[name] = module.weight.detach()
+    return found
 
 
 def magnitude_masks(weights: Mapping[str, Tensor], amount: float) -> dict[str, Tensor]:
