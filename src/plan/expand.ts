@@ -17,6 +17,8 @@ export interface Artifact {
 export interface Combination {
   readonly model: TaskModel;
   readonly family: string;
+  /** File of published weights that its training starts from. */
+  readonly weights?: string;
   readonly dataset: string;
   readonly seed: number;
   readonly checkpoint: string;
@@ -32,7 +34,7 @@ export function expandJob(
   recipeNames: ReadonlyMap<string, string>,
 ): Combination[] {
   return job.models.flatMap((entry) => {
-    const { model, family, checkpoint } = resolveModel(entry);
+    const { model, family, weights, checkpoint } = resolveModel(entry);
     if (checkpoint !== undefined && job.kind === 'train') {
       throw new UserError('model_not_trained', `model ${model.name} has a checkpoint, so it is not trained`, [
         'Leave out "checkpoint" to train it, or use kind "compress" or "sweep".',
@@ -45,6 +47,7 @@ export function expandJob(
         return {
           model,
           family,
+          ...(weights === undefined ? {} : { weights }),
           dataset,
           seed,
           checkpoint:
@@ -80,9 +83,10 @@ function artifactsOf(
 function resolveModel(entry: Job['models'][number]): {
   model: TaskModel;
   family: string;
+  weights?: string;
   checkpoint?: string;
 } {
-  const given = typeof entry === 'string' ? { name: entry } : entry;
+  const given: Exclude<typeof entry, string> = typeof entry === 'string' ? { name: entry } : entry;
   const arch = given.arch ?? given.name;
   const known = architecture(arch);
   if (known === undefined) {
@@ -102,6 +106,7 @@ function resolveModel(entry: Job['models'][number]): {
       image_size: given.image_size ?? known.image_size.default,
     },
     family: known.family,
+    ...(given.weights === undefined ? {} : { weights: known.weights[given.weights] }),
     ...(given.checkpoint === undefined ? {} : { checkpoint: given.checkpoint }),
   };
 }

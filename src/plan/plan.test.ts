@@ -134,6 +134,28 @@ describe('planning a sweep', () => {
   });
 });
 
+describe('models', () => {
+  const trained = (...models: unknown[]) =>
+    planJob(Job.parse({ version: 1, kind: 'train', models }), known()).tasks.map(({ task }) => task);
+
+  test('have the image size of their architecture unless they name one', () => {
+    const specs = trained('vit_b_16', { name: 'small', arch: 'vit_b_16', image_size: 32 }, 'resnet18');
+    expect(specs.map((task) => task.spec.model)).toEqual([
+      { name: 'vit_b_16', arch: 'vit_b_16', stem: 'imagenet', image_size: 224 },
+      { name: 'small', arch: 'vit_b_16', stem: 'imagenet', image_size: 32 },
+      { name: 'resnet18', arch: 'resnet18', stem: 'imagenet', image_size: 32 },
+    ]);
+  });
+
+  test('name the file of the weights they start from, and have another key for it', () => {
+    const fresh = trained({ name: 'vit_b_16', image_size: 32 })[0];
+    const started = trained({ name: 'vit_b_16', image_size: 32, weights: 'imagenet' })[0];
+    expect(fresh?.spec).not.toHaveProperty('weights');
+    expect(started?.spec).toMatchObject({ weights: 'vit_b_16-c867db91.pth' });
+    expect(started?.key).not.toBe(fresh?.key);
+  });
+});
+
 describe('refusals', () => {
   const refusal = (act: () => unknown) => {
     try {

@@ -124,13 +124,14 @@ function planTraining(
 ): PlannedTask {
   const data = datasetOf(combination, known);
   const { threads, ...settings } = job.train;
-  const { model, family, seed } = combination;
+  const { model, family, weights, seed } = combination;
   const keyless: Omit<TrainTask, 'key'> = {
     id: taskId('train', { model: model.name, dataset: combination.dataset, seed }),
     kind: 'train',
     threads: threads ?? known.threads,
     spec: {
       model,
+      ...(weights === undefined ? {} : { weights }),
       dataset: { name: combination.dataset, source: data.source },
       seed,
       train: {

@@ -10,6 +10,7 @@ import {
   LEVELS,
   Level,
   Name,
+  PublishedWeights,
   Seed,
   Stem,
   Threads,
@@ -24,6 +25,9 @@ export const Model = z
       .min(1)
       .optional()
       .meta({ description: 'Weights to start from; a model with a checkpoint is not trained.' }),
+    weights: PublishedWeights.optional().meta({
+      description: 'Train from torchvision’s weights of this data set; default: from random ones.',
+    }),
     stem: Stem.optional().meta({ description: 'First layers; default `imagenet`.' }),
     image_size: z
       .number()
@@ -40,7 +44,7 @@ export const Model = z
   .superRefine((model, context) => {
     const arch = architecture(model.arch ?? model.name);
     if (arch === undefined) return; // the planner says it, with the nearest known one
-    const refuse = (key: 'stem' | 'image_size', expected: string) =>
+    const refuse = (key: 'stem' | 'image_size' | 'weights', expected: string) =>
       context.addIssue({
         code: 'custom',
         path: [key],
@@ -49,6 +53,10 @@ export const Model = z
       });
     const { stem, image_size } = model;
     if (stem !== undefined && !arch.stems.includes(stem)) refuse('stem', arch.stems.join(' or '));
+    if (model.weights !== undefined && stem === 'cifar') refuse('weights', 'none with the stem cifar');
+    if (model.weights !== undefined && model.checkpoint !== undefined) {
+      refuse('weights', 'none beside a checkpoint');
+    }
     const { minimum, multiple_of } = arch.image_size;
     if (image_size !== undefined && (image_size < minimum || image_size % multiple_of !== 0)) {
       refuse('image_size', `a multiple of ${multiple_of}, at least ${minimum}`);

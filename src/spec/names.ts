@@ -45,6 +45,10 @@ export const Threads = z.number().int().min(1).max(1024);
 export const DataSourceKind = z.enum(['folder', 'bundled']);
 export type DataSourceKind = z.infer<typeof DataSourceKind>;
 
+/** Weights a training can start from. */
+export const PublishedWeights = z.enum(['imagenet']);
+export type PublishedWeights = z.infer<typeof PublishedWeights>;
+
 /** What a job must know of an architecture before anything starts; Python reads it as `x-architectures`. */
 export interface Architecture {
   /** Families share their recipes and their rows in the precision table. */
@@ -52,6 +56,8 @@ export interface Architecture {
   readonly stems: readonly z.infer<typeof Stem>[];
   /** Side of the square input in pixels. */
   readonly image_size: { readonly default: number; readonly minimum: number; readonly multiple_of: number };
+  /** Files of published weights, as torchvision names them: each ends in the first digits of its SHA-256. */
+  readonly weights: Readonly<Record<PublishedWeights, string>>;
 }
 
 export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
@@ -59,12 +65,14 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     family: 'resnet',
     stems: ['imagenet', 'cifar'],
     image_size: { default: 32, minimum: 8, multiple_of: 1 },
+    weights: { imagenet: 'resnet18-f37072fd.pth' },
   },
   vit_b_16: {
     family: 'vit',
     stems: ['imagenet'],
     // Cut into patches of 16; one patch alone leaves attention nothing to relate.
     image_size: { default: 224, minimum: 32, multiple_of: 16 },
+    weights: { imagenet: 'vit_b_16-c867db91.pth' },
   },
 };
 

@@ -26,6 +26,10 @@ export const ModelRecord = z
     recipe: z
       .strictObject({ name: Name, level: Level, steps: z.array(z.looseObject({ step: z.string() })) })
       .optional(),
+    weights: z
+      .string()
+      .optional()
+      .meta({ description: 'File of published weights that its training started from.' }),
     train: z.looseObject({}).optional().meta({ description: 'Resolved training settings.' }),
     metrics: z.record(z.string(), z.number().nullable()).optional(),
     versions: z.record(z.string(), z.string()).meta({ description: 'Software that made it.' }),

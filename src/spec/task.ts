@@ -15,6 +15,9 @@ export const TaskModel = z.strictObject({
 });
 export type TaskModel = z.infer<typeof TaskModel>;
 
+/** Published weights that a training starts from; the name ends in the first digits of the file's SHA-256. */
+const WeightsFile = z.string().regex(/^[A-Za-z0-9_]+-[0-9a-f]{8,64}\.pth$/, 'a file as torchvision names it');
+
 export const TaskDataset = z.strictObject({ name: Name, source: DataSourceKind });
 
 const AbsolutePath = z.string().min(1).meta({ description: 'Absolute path.' });
@@ -32,6 +35,7 @@ export const TrainTask = z.strictObject({
   kind: z.literal('train'),
   spec: z.strictObject({
     model: TaskModel,
+    weights: WeightsFile.optional(),
     dataset: TaskDataset,
     seed: Seed,
     train: TrainSettings.omit({ threads: true }).extend({ precision: Precision }),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ class Original:
     def task_id(self, kind: str) -> str:
         """The id of its task of that kind, to which a recipe and a level add theirs."""
         return f"{kind}-{self.model['name']}-{self.dataset}-s{self.seed}"
+
+    def as_recorded(self, record: Mapping[str, Any] | None) -> Original:
+        """With the stem and image size that its checkpoint says it has; a foreign one (None) says neither."""
+        if record is None:
+            return self
+        said = {key: record["model"][key] for key in ("stem", "image_size")}
+        return replace(self, model={**self.model, **said})
 
     def checkpoint(self, workspace: Path) -> Path:
         """Where its checkpoint lies by default."""

@@ -92,13 +92,14 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
         checkpoint = given or original.checkpoint(workspace)
         key = _key_inside(checkpoint, "checkpoint", _how_to_train(original))
         _check_classes(checkpoint, arguments.num_classes)
+        said = original if given is None else original.as_recorded(read_record(given))
         output = original.artifact(workspace, recipe["name"], level)
         task = {
             "id": f"{original.task_id('compress')}-{recipe['name']}-l{level}",
             "kind": "compress",
             "threads": cpu.usable_cpus(),
             "spec": {
-                "model": original.model,
+                "model": said.model,
                 "dataset": original.dataset,
                 "seed": original.seed,
                 "recipe": {

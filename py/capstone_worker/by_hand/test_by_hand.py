@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from capstone_worker import rows, schema, tasks
-from capstone_worker.artifact.read import read_record
+from capstone_worker.artifact.read import read_model, read_record
+from capstone_worker.artifact.write import write_model
 from capstone_worker.by_hand.arguments import Arguments, parse
 from capstone_worker.by_hand.main import main
 from capstone_worker.by_hand.names import artifact_name, checkpoint_name
@@ -163,6 +164,24 @@ def test_plan_of_a_training(tmp_path: Path) -> None:
     assert task["spec"]["train"]["precision"] == "bf16"
     assert task["paths"]["output"] == str(tmp_path / "checkpoints" / f"resnet18_{DATASET}_s5.pth")
     assert task["paths"]["partial"] == str(tmp_path / "checkpoints" / ".partial" / task["key"])
+
+
+def test_image_sizes(workspace: Path, tmp_path: Path) -> None:
+    """The architecture's own by default; that of a checkpoint that is named."""
+    (task,) = plan(parse("train", "", ["--model", "vit_b_16", *FEW]), tmp_path)
+    assert task["spec"]["model"] == {
+        "name": "vit_b_16",
+        "arch": "vit_b_16",
+        "stem": "imagenet",
+        "image_size": 224,
+    }
+    file = read_model(workspace / "checkpoints" / f"resnet18_{DATASET}.pth")
+    assert file.record is not None
+    file.record["model"] |= {"image_size": 48, "stem": "cifar"}
+    write_model(tmp_path / "other.pth", file.tensors, file.record)
+    arguments = parse("compress", "", ["--checkpoint", "other.pth", "--compression-level", "1"])
+    (task,) = plan(arguments, tmp_path)
+    assert task["spec"]["model"].items() >= {"image_size": 48, "stem": "cifar"}.items()
 
 
 def test_data_set_and_seed_come_from_the_checkpoint(workspace: Path) -> None:

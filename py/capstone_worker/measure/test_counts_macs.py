@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.models import resnet18
+from torchvision.models import VisionTransformer, resnet18
 
 from capstone_worker.measure.counts import parameter_counts
 from capstone_worker.measure.macs import macs
@@ -33,6 +33,17 @@ def test_integer_weights_are_parameters_and_scales_are_not() -> None:
 def test_shared_weights_count_once() -> None:
     layer = nn.Linear(3, 3, bias=False)
     assert parameter_counts(nn.Sequential(layer, nn.ReLU(), layer)).params == 9
+
+
+def test_vit() -> None:
+    """By hand, attention's products of tokens with tokens included: 2 per layer, 5 x 5 tokens, 8 wide."""
+    network = VisionTransformer(
+        image_size=32, patch_size=16, num_layers=2, num_heads=2, hidden_dim=8, mlp_dim=16, num_classes=3
+    ).eval()
+    layer = 5 * 8 * 24 + 2 * 5 * 5 * 8 + 5 * 8 * 8 + 2 * 5 * 8 * 16
+    assert macs(network, 32) == 4 * 3 * 16 * 16 * 8 + 2 * layer + 8 * 3
+    weights = sum(p.numel() for p in network.parameters())
+    assert parameter_counts(network).params == weights
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,18 @@ class Architecture:
         build: (num_classes, stem, image_size in pixels) -> the network, initialised from torch's generator.
         head: name of the last Linear layer, whose rows are the classes.
         stem_of: the stem that a foreign state_dict was trained with.
+        at_image_size: (a foreign state_dict, image_size in pixels) -> the same for images of that size.
     """
 
     build: Callable[[int, Stem, int], nn.Module]
     head: str
     stem_of: Callable[[Mapping[str, Tensor]], Stem]
+    at_image_size: Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "resnet18": Architecture(resnet.resnet18, "fc", resnet.stem_of),
-    "vit_b_16": Architecture(vit.vit_b_16, "heads.head", lambda tensors: "imagenet"),
+    "resnet18": Architecture(resnet.resnet18, "fc", resnet.stem_of, lambda tensors, image_size: tensors),
+    "vit_b_16": Architecture(vit.vit_b_16, "heads.head", lambda tensors: "imagenet", vit.at_image_size),
 }
 
 

@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.codec import from_json, to_json
-from ..graph.trace import trace
-from .architectures import architecture, check_settings, default_image_size, family
+from .fits import check_classes, check_fits
+from .foreign import foreign_network
 from .resnet import Stem
 
 FORMAT = 1
-_SHOWN_MISMATCHES = 3
 _MAX_IMAGE_SIZE = 4096
 
 
@@ -70,7 +69,8 @@ def load_model(
     """Read a network from a file.
 
     A file of ours is rebuilt from its graph. A foreign state_dict is put into a fresh `arch`; its stem and
-    number of classes are read off the weights.
+    number of classes are read off the weights. Position embeddings made for another image size are
+    interpolated.
 
     Args:
         path: the file.
@@ -84,7 +84,7 @@ def load_model(
     """
     file = read_model(path)
     if file.record is None:
-        network, record = _foreign(path, file.tensors, arch, num_classes, stem, image_size)
+        network, record = foreign_network(path, file.tensors, arch, num_classes, stem, image_size)
     else:
         network, record = _ours(path, file, file.record, arch, num_classes)
     return LoadedModel(network.eval(), record, file.sha256, file.bytes)
@@ -112,70 +112,16 @@ def _ours(
             f"{path}: expected {arch}, the file holds {model.get('arch')}",
             f"Name the model {model.get('arch')}, or another file",
         )
-    _check_classes(path, model.get("num_classes"), num_classes)
+    check_classes(path, model.get("num_classes"), num_classes)
     try:
         network = from_json(record.get("graph"))
     except UserError as error:
         raise UserError(error.code, f"{path}: {error.message}", error.hint) from None
     _check_runs(path, network, model)
-    _fill(path, network, file.tensors, "its graph")
+    check_fits(path, file.tensors, network.state_dict(), "its graph")
+    network.to_empty(device="cpu")
+    network.load_state_dict(file.tensors)
     return network, record
-
-
-def _foreign(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    arch: str | None,
-    num_classes: int | None,
-    stem: Stem | None,
-    image_size: int | None,
-) -> tuple[fx.GraphModule, dict[str, Any]]:
-    if arch is None:
-        raise UserError(
-            "model_arch_needed",
-            f"{path}: not written by capstone, so it does not say which network it belongs to",
-            "Name the architecture with --model",
-        )
-    known = architecture(arch)
-    head = tensors.get(f"{known.head}.weight")
-    if head is None or head.ndim != 2:
-        raise UserError(
-            "model_wrong_arch",
-            f"{path}: the weights are not those of {arch}: {known.head}.weight is missing or no matrix",
-            "Name the architecture that the weights belong to",
-        )
-    found = len(head)
-    _check_classes(path, found, num_classes)
-    stem, image_size = stem or known.stem_of(tensors), image_size or default_image_size(arch)
-    check_settings(arch, stem=stem, image_size=image_size)
-    with torch.device("meta"):
-        network = trace(known.build(found, stem, image_size))
-    counters = {  # not in files from before torch 0.4.1; no result depends on it
-        name: torch.zeros((), dtype=torch.int64)
-        for name in network.state_dict()
-        if name.endswith(".num_batches_tracked")
-    }
-    floats = {
-        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
-    }
-    _fill(path, network, {**counters, **floats}, arch)
-    model = {
-        "arch": arch,
-        "family": family(arch),
-        "num_classes": found,
-        "stem": stem,
-        "image_size": image_size,
-    }
-    return network, {"model": model}
-
-
-def _check_classes(path: Path, found: object, expected: int | None) -> None:
-    if expected is not None and found != expected:
-        raise UserError(
-            "model_wrong_classes",
-            f"{path}: expected {expected} classes, the file has {found}",
-            f"Use --num-classes {found} with its data set, or name another file",
-        )
 
 
 def _check_runs(path: Path, network: fx.GraphModule, model: Mapping[str, Any]) -> None:
@@ -209,30 +155,3 @@ def _graph_invalid(path: Path, reason: str) -> UserError:
         f"{path}: the network's graph: {reason}",
         "The file is damaged or was changed after it was written: make it again",
     )
-
-
-def _fill(path: Path, network: fx.GraphModule, tensors: Mapping[str, Tensor], fits: str) -> None:
-    """Give the network on the meta device the tensors as its own; refused unless all fit, name for name."""
-    expected = network.state_dict()
-    problems = [f"{name} is missing" for name in expected if name not in tensors]
-    problems += [f"{name} is not part of it" for name in tensors if name not in expected]
-    problems += [
-        f"{name} is {_shape(tensors[name])}, expected {_shape(tensor)}"
-        for name, tensor in expected.items()
-        if name in tensors and _shape(tensors[name]) != _shape(tensor)
-    ]
-    if problems:
-        more = len(problems) - _SHOWN_MISMATCHES
-        shown = "; ".join(problems[:_SHOWN_MISMATCHES]) + (f"; and {more} more" if more > 0 else "")
-        raise UserError(
-            "model_does_not_fit",
-            f"{path}: its weights do not fit {fits}: {shown}",
-            "Name the architecture and stem that the weights belong to",
-        )
-    network.to_empty(device="cpu")
-    network.load_state_dict(tensors)
-
-
-def _shape(tensor: Tensor) -> str:
-    kind = str(tensor.dtype).removeprefix("torch.")
-    return f"{kind} {'x'.join(map(str, tensor.shape)) or 'scalar'}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Mapping
+from math import isqrt
 from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 from .resnet import Stem
 
+_PATCH = 16
 _HEAD_STD = 0.02
+_POSITIONS = "encoder.pos_embedding"
+_RENAMED = ((".mlp.linear_1.", ".mlp.0."), (".mlp.linear_2.", ".mlp.3."))  # in torchvision 0.13
 
 
 class VisionTransformer(torchvision.models.VisionTransformer):
@@ -40,10 +47,33 @@ def vit_b_16(num_classes: int, stem: Stem, image_size: int) -> nn.Module:
     """ViT-B/16: patches of 16x16, 12 layers of 12 heads, 768 wide. `image_size` is a multiple of 16."""
     return VisionTransformer(
         image_size=image_size,
-        patch_size=16,
+        patch_size=_PATCH,
         num_layers=12,
         num_heads=12,
         hidden_dim=768,
         mlp_dim=3072,
         num_classes=num_classes,
     )
+
+
+def at_image_size(tensors: Mapping[str, Tensor], image_size: int) -> Mapping[str, Tensor]:
+    """A state_dict of vit_b_16, torchvision's older names renamed, for images of another size.
+
+    The position embeddings, one for each patch of a square image, are interpolated as a picture (bicubic,
+    corners on corners). What is no such embedding is left as it is, for others to refuse.
+    """
+    renamed = OrderedDict((_renamed(name), tensor) for name, tensor in tensors.items())
+    positions = renamed.get(_POSITIONS)
+    if positions is None or positions.ndim != 3 or len(positions) != 1:
+        return renamed
+    patches = positions.shape[1] - 1
+    if patches < 1 or isqrt(patches) ** 2 != patches:
+        return renamed
+    interpolated: OrderedDict[str, Tensor] = interpolate_embeddings(image_size, _PATCH, renamed)
+    return interpolated
+
+
+def _renamed(name: str) -> str:
+    for old, new in _RENAMED:
+        name = name.replace(old, new)
+    return name

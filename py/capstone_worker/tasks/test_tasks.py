@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from capstone_worker import recipes, schema, tasks
 from capstone_worker.artifact.read import read_model, read_record
 from capstone_worker.artifact.write import write_model
 from capstone_worker.data.source import digest, resolve
-from capstone_worker.errors import Stopped, UserError
+from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.keys import software_versions, task_key
 from capstone_worker.report import Event, never_stop
 
@@ -157,6 +159,55 @@ def test_train(training: Task, trained: tuple[dict[str, Any], list[Event]]) -> N
     assert events[0] == {"type": "phase", "phase": "load"}
     assert events[-1] == {"type": "artifact", "path": str(output), "bytes": file.bytes, "sha256": file.sha256}
     assert not Path(training["paths"]["partial"]).exists()
+
+
+def test_train_from_published_weights(
+    training: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a folder that stands for the publisher; with the images as those weights know them."""
+    task = copy.deepcopy(training)
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "weights.pth")
+    content = (tmp_path / "weights.pth").read_bytes()
+    file = f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    (tmp_path / file).write_bytes(content)
+    monkeypatch.setenv("CAPSTONE_WEIGHTS_MIRROR", tmp_path.as_uri())
+    task["spec"]["weights"] = file
+    task["spec"]["train"]["max_train_samples"] = 10
+    task["spec"]["train"]["lr"] = 1e-9
+    task["paths"] |= {"output": str(tmp_path / "out.pth"), "partial": str(tmp_path / "partial")}
+    task = with_key(task)
+    assert task["key"] != training["key"]
+    tasks.run(task, discard, never_stop)
+    made = read_model(tmp_path / "out.pth")
+    record = schema.validate("record", made.record)
+    assert record["weights"] == file
+    assert record["normalisation"] == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    published = read_model(tmp_path / file).tensors
+    torch.testing.assert_close(made.tensors["layer4.1.conv2.weight"], published["layer4.1.conv2.weight"])
+    assert made.tensors["fc.weight"].shape == (10, 512)
+
+
+def test_published_weights_that_cannot_be_had(
+    training: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the data set is read."""
+    monkeypatch.setenv("CAPSTONE_WEIGHTS_MIRROR", tmp_path.as_uri())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    task = copy.deepcopy(training)
+    task["spec"]["weights"] = "resnet18-f37072fd.pth"
+    events: list[Event] = []
+    with pytest.raises(MachineError) as refused:
+        tasks.run(task, events.append, never_stop)
+    folder = tmp_path / "cache" / "capstone" / "weights"
+    assert (refused.value.code, refused.value.message, refused.value.hint) == (
+        "weights_missing",
+        f"weights of resnet18: {tmp_path.as_uri()}/resnet18-f37072fd.pth cannot be downloaded: "
+        "no such file or directory",
+        f"Run the same command again, or put resnet18-f37072fd.pth into {folder}, or set "
+        "CAPSTONE_WEIGHTS_MIRROR to the address of a folder that holds resnet18-f37072fd.pth",
+    )
+    assert [event["phase"] for event in events if event["type"] == "phase"] == ["load", "download"]
+    assert [path.name for path in (tmp_path / "cache" / "capstone").iterdir()] == ["weights"]
 
 
 @pytest.mark.parametrize(

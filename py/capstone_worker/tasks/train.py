@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.cache_home import cache_home
 from ..graph.trace import trace
 from ..models.architectures import family
 from ..models.build import build
 from ..models.file import save_model
+from ..models.foreign import start_from
+from ..models.pretrained import bring_weights, normalisation
 from ..report import Report, ShouldStop, phase
 from ..training import loop
 from ..training.config import TrainConfig
@@ -24,13 +28,21 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         ``acc`` (percent of the test images), ``loss``, ``epochs``, ``images_per_s``.
 
     Raises:
-        UserError, MachineError: as `inputs.load_dataset`, `training.loop.train`, `models.file.save_model`.
+        UserError, MachineError: as `models.pretrained.bring_weights`, `inputs.load_dataset`,
+            `training.loop.train`, `models.file.save_model`.
         Stopped: the training's state is saved.
     """
     spec, paths = task["spec"], task["paths"]
     phase(report, "load")
+    model = spec["model"]
+    # First of all: where they cannot be had, nothing has been decoded in vain.
+    weights = (
+        bring_weights(model["arch"], spec["weights"], cache_home() / "weights", report, should_stop)
+        if "weights" in spec
+        else None
+    )
     data = load_dataset(task, report)
-    model, classes = spec["model"], len(data.classes)
+    classes = len(data.classes)
     network = build(
         model["arch"],
         num_classes=classes,
@@ -38,6 +50,11 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         image_size=model["image_size"],
         seed=spec["seed"],
     )
+    if weights is not None:
+        start_from(weights, network, model["arch"], model["image_size"])
+        # The published weights know no other images than such.
+        mean, std = normalisation(model["arch"])
+        data = replace(data, mean=mean, std=std)
     partial = Path(paths["partial"])
     result = loop.train(
         network,
@@ -56,6 +73,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         "classes": list(data.classes),
         "normalisation": {"mean": list(data.mean), "std": list(data.std)},
         "deterministic": result.deterministic,
+        **({"weights": spec["weights"]} if "weights" in spec else {}),
         "parents": {},
         "train": spec["train"],
         "metrics": {"acc": result.acc, "loss": result.loss},

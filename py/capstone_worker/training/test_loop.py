@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from capstone_worker.data.cache import Dataset
 from capstone_worker.errors import Stopped, UserError
+from capstone_worker.models.vit import VisionTransformer
 from capstone_worker.report import Event, ShouldStop, never_stop
 from capstone_worker.training.config import TrainConfig
 from capstone_worker.training.loop import TrainResult, train
@@ -75,6 +76,27 @@ def test_stopped_and_resumed_is_bit_identical(
     result = run(resumed, tiny, config, tmp_path)
     assert_same_bits(resumed, undisturbed)
     assert (result.acc, result.loss) == (expected.acc, expected.loss)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_vit_goes_on_bit_identical(
+    tiny: Dataset, config: TrainConfig, tmp_path: Path, precision: Literal["fp32", "bf16"]
+) -> None:
+    """Attention and its softmax have deterministic algorithms, in both precisions."""
+
+    def new_network() -> nn.Module:
+        torch.manual_seed(0)
+        return VisionTransformer(
+            image_size=32, patch_size=16, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=10
+        )
+
+    config = replace(config, optimizer="adamw", lr=1e-3, epochs=2, precision=precision, weight_decay=0.05)
+    undisturbed, resumed = new_network(), new_network()
+    assert run(undisturbed, tiny, config).deterministic
+    with pytest.raises(Stopped):
+        run(new_network(), tiny, config, tmp_path, stop_at(6))
+    run(resumed, tiny, config, tmp_path)
+    assert_same_bits(resumed, undisturbed)
 
 
 def test_torn_state_falls_back_to_the_one_before(
