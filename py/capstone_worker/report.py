@@ -20,6 +20,22 @@ def phase(report: Report, name: str) -> None:
     report({"type": "phase", "phase": name})
 
 
+def progress(report: Report, name: str, *, done: int, total: int, unit: str, seconds: float) -> None:
+    """``done`` of ``total`` units of a phase took ``seconds``; says the rate and what is left."""
+    rate = done / max(seconds, 1e-9)
+    report(
+        {
+            "type": "progress",
+            "phase": name,
+            "done": done,
+            "total": total,
+            "unit": unit,
+            "rate": rate,
+            "eta_s": (total - done) / rate if done else None,
+        }
+    )
+
+
 def log(report: Report, level: str, message: str) -> None:
     """One line for a person; ``level`` is ``info`` or ``warning``."""
     report({"type": "log", "level": level, "message": message})

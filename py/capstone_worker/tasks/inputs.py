@@ -10,17 +10,18 @@ from ..data.cache import Dataset, load
 from ..data.source import digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
-from ..report import Report
+from ..report import Report, ShouldStop
 
 _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
 
-def load_dataset(task: Mapping[str, Any], report: Report) -> Dataset:
-    """The data set that a task names, at its model's image size.
+def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldStop) -> Dataset:
+    """The data set that a task names, at its model's image size; downloaded and decoded where it never was.
 
     Raises:
         UserError: ``dataset_changed``; or as `data.source.resolve` and `data.cache.load`.
         MachineError: as `data.cache.load`.
+        Stopped: as `data.cache.load`.
     """
     name, source = task["spec"]["dataset"]["name"], task["spec"]["dataset"]["source"]
     root = Path(task["paths"]["dataset"])
@@ -29,7 +30,7 @@ def load_dataset(task: Mapping[str, Any], report: Report) -> Dataset:
         raise UserError(
             "dataset_changed", f"data set {name}: {root} has changed since the task was planned", _PLAN_AGAIN
         )
-    return load(found, task["spec"]["model"]["image_size"], report)
+    return load(found, task["spec"]["model"]["image_size"], report, should_stop)
 
 
 def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:

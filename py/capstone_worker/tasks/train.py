@@ -29,7 +29,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
     """
     spec, paths = task["spec"], task["paths"]
     phase(report, "load")
-    data = load_dataset(task, report)
+    data = load_dataset(task, report, should_stop)
     model, classes = spec["model"], len(data.classes)
     network = build(
         model["arch"],
