@@ -192,7 +192,7 @@ test('an empty class is named', () => {
     code: 'dataset_class_empty',
     message: `data set pets: class dog has no images in ${root}/test/dog`,
     next: [
-      'Add images (.apng .avif .bmp .dib .gif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .sgi .tga .tif .tiff .webp), or remove the class from train and test.',
+      'Add images (.apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .sgi .tga .tif .tiff .webp), or remove the class from train and test.',
     ],
   });
 });

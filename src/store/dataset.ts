@@ -19,7 +19,7 @@ type Split = (typeof SPLITS)[number];
 
 /** What Pillow reads by itself and people keep pictures in; the same in py/capstone_worker/data/picture.py. */
 const IMAGE_SUFFIXES = [
-  ...['.apng', '.avif', '.bmp', '.dib', '.gif', '.ico', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'],
+  ...['.apng', '.avif', '.bmp', '.dib', '.gif', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'],
   ...['.pbm', '.pcx', '.pgm', '.png', '.pnm', '.ppm', '.qoi', '.sgi', '.tga', '.tif', '.tiff', '.webp'],
 ];
 

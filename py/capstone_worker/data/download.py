@@ -17,7 +17,7 @@ from http.client import HTTPException
 from pathlib import Path
 from queue import Empty, Full, Queue
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from ..errors import Stopped
 from ..report import Report, ShouldStop, phase, progress
@@ -111,7 +111,8 @@ def _receiving(url: str) -> Iterator[Queue[_Piece]]:
     def receive() -> None:
         try:
             request = Request(url, headers={"User-Agent": "capstone"})
-            with urlopen(request, timeout=SILENCE_S) as response:
+            # An opener of its own: the shared one keeps the proxies it saw first.
+            with build_opener().open(request, timeout=SILENCE_S) as response:
                 length = response.headers.get("Content-Length", "")
                 if length.isdigit():
                     put(int(length))
@@ -119,6 +120,8 @@ def _receiving(url: str) -> Iterator[Queue[_Piece]]:
                     put(block)
             put(None)
         except Exception as error:  # whatever it was, the task has to hear of it
+            if isinstance(error, HTTPError):
+                error.close()  # it is the answer, too
             put(error)
 
     threading.Thread(target=receive, daemon=True).start()
@@ -129,7 +132,7 @@ def _receiving(url: str) -> Iterator[Queue[_Piece]]:
 
 
 def _reason(error: Exception) -> str:
-    """A clause. Nothing the server wrote is in it."""
+    """A clause that is safe to print, whatever a server or a proxy wrote."""
     match error:
         case HTTPError():
             known = {status.value: f" {status.phrase}" for status in HTTPStatus}
@@ -148,4 +151,4 @@ def _reason(error: Exception) -> str:
 
 def _words(error: OSError) -> str:
     text = error.strerror or str(error) or type(error).__name__
-    return text[:1].lower() + text[1:]
+    return "".join(filter(str.isprintable, text[:1].lower() + text[1:]))

@@ -64,6 +64,7 @@ def _bring_archive(
             return
         log(report, "warning", f"{archive} is damaged or was not complete; it is downloaded anew")
     url = archive_url(published)
+    log(report, "info", f"downloading {url} into {data_root}")
     try:
         download(
             url,

@@ -100,6 +100,20 @@ def resolve(name: str, *, data_root: Path, path: Path | None = None) -> DataSour
     )
 
 
+def describe(source: DataSource) -> str:
+    """For a person: where a data set comes from, and what has yet to be done for it; src/store too."""
+    if source.published is None:
+        return "bundled with capstone" if source.kind == "bundled" else str(source.root)
+    data_root, published = source.root.parent, source.published
+    if all((source.root / file).is_file() for file in published.md5s):
+        return str(source.root)
+    archive = data_root / published.archive
+    if archive.is_file():
+        return f"{archive}, extracted when it is first needed"
+    size = f"{published.archive_bytes / 1e6:.0f} MB"
+    return f"{published.archive} ({size}), downloaded into {data_root} when it is first needed"
+
+
 def digest(source: DataSource) -> str:
     r"""SHA-256 of a data set's content, 64 hexadecimal digits.
 

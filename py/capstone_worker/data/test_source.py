@@ -9,7 +9,7 @@ import pytest
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from capstone_worker.data.published import PUBLISHED
-from capstone_worker.data.source import BUNDLED, digest, resolve
+from capstone_worker.data.source import BUNDLED, describe, digest, resolve
 from capstone_worker.errors import UserError
 
 
@@ -137,6 +137,23 @@ def test_path_that_is_no_folder(tmp_path: Path) -> None:
     )
 
 
+def test_where_a_set_comes_from(tmp_path: Path) -> None:
+    """The same words stand in the TypeScript tests."""
+
+    def said(name: str) -> str:
+        return describe(resolve(name, data_root=tmp_path))
+
+    assert said("fashion_mnist_mini") == "bundled with capstone"
+    archive = "cifar-100-python.tar.gz"
+    assert said("cifar100") == f"{archive} (169 MB), downloaded into {tmp_path} when it is first needed"
+    (tmp_path / archive).touch()
+    assert said("cifar100") == f"{tmp_path}/{archive}, extracted when it is first needed"
+    (tmp_path / "cifar-100-python").mkdir()
+    for file in ("train", "test", "meta"):
+        (tmp_path / "cifar-100-python" / file).touch()
+    assert said("cifar100") == f"{tmp_path}/cifar-100-python"
+
+
 def test_empty_class_is_named(pets: Path) -> None:
     for image in (pets / "test" / "dog").glob("*.png"):
         image.unlink()
@@ -145,7 +162,7 @@ def test_empty_class_is_named(pets: Path) -> None:
     assert message(call) == (
         "dataset_class_empty",
         f"data set pets: class dog has no images in {pets}/test/dog",
-        "Add images (.apng .avif .bmp .dib .gif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png "
+        "Add images (.apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png "
         ".pnm .ppm .qoi .sgi .tga .tif .tiff .webp), or remove the class from train and test",
     )
 
