@@ -58,7 +58,8 @@ class _Progress:
                 desc=event["phase"],
                 initial=event["done"],  # of a training that goes on
                 total=event["total"],
-                unit=f" {event['unit']}",
+                unit="B" if event["unit"] == "bytes" else f" {event['unit']}",
+                unit_scale=event["unit"] == "bytes",
                 file=self._stream,
                 leave=False,
                 dynamic_ncols=True,

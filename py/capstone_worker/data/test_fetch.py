@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from capstone_worker.artifact.read import read_record
+from capstone_worker.by_hand.main import main
 from capstone_worker.data import download as download_module
 from capstone_worker.data.cache import Dataset, load
 from capstone_worker.data.conftest import Official, Server, md5
@@ -331,6 +334,37 @@ def test_full_disk(tmp_path: Path, server: Server, room_kb: int, left: list[str]
         "Free space there, or choose another folder with --data-root",
         str(left),
     ]
+
+
+def test_the_original_command_downloads(
+    tmp_path: Path,
+    official: Official,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv = ["py/train.py", "--model", "resnet18", "--dataset", "cifar10", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", argv)
+    threads = torch.get_num_threads()
+    assert main("train", "usage") == 0
+    torch.set_num_threads(threads)
+    said = capfd.readouterr().err.splitlines()
+    assert said[:4] == [
+        f"cifar10: {ARCHIVE} (0 MB), downloaded into {tmp_path}/data when it is first needed",
+        "load",
+        f"info: downloading {server.url}/mirror/{ARCHIVE} into {tmp_path}/data",
+        "download",
+    ]
+    record = read_record(tmp_path / "checkpoints" / "resnet18_cifar10.pth")
+    assert record is not None
+    assert record["classes"] == official.classes
+    assert record["dataset"] == {
+        "name": "cifar10",
+        "source": "torchvision",
+        "digest": official.published.digest(),
+    }
+    assert len(server.requests) == 1
 
 
 def test_data_root_that_may_not_be_written(official: Official, server: Server) -> None:
