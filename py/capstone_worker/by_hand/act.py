@@ -35,7 +35,7 @@ def act(arguments: Arguments, workspace: Path) -> None:
         sys.stderr.write(said)
     for task in planned:
         torch.set_num_threads(task["threads"])
-        with stop_on_signals() as should_stop, drawn_progress() as report:
+        with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
             values = tasks.run(task, report, should_stop)
         if task["kind"] == "benchmark":
             rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])

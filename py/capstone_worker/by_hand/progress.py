@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -13,7 +12,7 @@ from ..report import Event, Report
 
 
 @contextmanager
-def drawn_progress(stream: TextIO = sys.stderr) -> Iterator[Report]:
+def drawn_progress(stream: TextIO) -> Iterator[Report]:
     """A report that draws; at the end the terminal is left on a line of its own."""
     progress = _Progress(stream)
     try:
