@@ -58,6 +58,10 @@ test.each([
   expect(formatRate(rate, 'img')).toBe(text);
 });
 
+test('rate in bytes', () => {
+  expect(formatRate(5_234_567, 'bytes')).toBe('5.23 MB/s');
+});
+
 test('percent', () => {
   expect(formatPercent(91.734)).toBe('91.73 %');
   expect(formatPercent(-0.5, 1)).toBe('-0.5 %');

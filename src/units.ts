@@ -31,8 +31,9 @@ export function formatMs(ms: number): string {
   return ms < 999.5 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toPrecision(3)} s`;
 }
 
-/** `1,015 img/s`, `26.5 img/s`. */
+/** `1,015 img/s`, `26.5 img/s`; of `bytes` `5.2 MB/s`. */
 export function formatRate(perSecond: number, unit: string): string {
+  if (unit === 'bytes') return `${formatBytes(perSecond)}/s`;
   const digits = perSecond < 99.95 ? perSecond.toPrecision(3) : Math.round(perSecond).toLocaleString('en-US');
   return `${digits} ${unit}/s`;
 }

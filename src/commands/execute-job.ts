@@ -9,6 +9,7 @@ import { gather } from '../run/gather.ts';
 import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
+import { describeSource } from '../store/dataset.ts';
 import { workspacePaths } from '../store/paths.ts';
 import type { Flag, FlagValues, Io } from './definition.ts';
 import { PLACE_FLAGS, placeFrom } from './place.ts';
@@ -38,7 +39,7 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
   const plan = planJob(job, known);
   const json = flags['--json'] === true;
   for (const [name, { source, root }] of known.datasets) {
-    io.stderr.write(`${name}: ${source === 'bundled' ? 'bundled with capstone' : root}\n`);
+    io.stderr.write(`${name}: ${describeSource({ name, kind: source, root }, place.packageRoot)}\n`);
   }
   if (flags['--dry-run'] === true) {
     io.stdout.write(drawPlan(plan));

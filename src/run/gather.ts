@@ -9,6 +9,7 @@ import type { Interpreter } from '../python/find.ts';
 import { parseCsv } from '../results/csv.ts';
 import { check, drawProblem, nearest } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
+import type { DataSourceKind } from '../spec/names.ts';
 import { Recipe } from '../spec/recipe.ts';
 import { datasetDigest, resolveDataset } from '../store/dataset.ts';
 import { fileDigest } from '../store/file-digest.ts';
@@ -87,7 +88,7 @@ function readPrecisions(packageRoot: string): PrecisionRow[] {
 }
 
 function readDatasets(job: Job, place: Place): Known['datasets'] {
-  const known = new Map<string, { source: 'folder' | 'bundled'; root: string; digest: string }>();
+  const known = new Map<string, { source: DataSourceKind; root: string; digest: string }>();
   for (const entry of job.kind === 'compress' ? [] : job.datasets) {
     const wanted = typeof entry === 'string' ? { name: entry } : entry;
     const source = resolveDataset({

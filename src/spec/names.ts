@@ -41,8 +41,11 @@ export type Precision = z.infer<typeof Precision>;
 
 export const Threads = z.number().int().min(1).max(1024);
 
-/** Where a data set was found. `folder`: class folders under the data root; `bundled`: in the package. */
-export const DataSourceKind = z.enum(['folder', 'bundled']);
+/**
+ * Where a data set was found. `folder`: class folders under the data root; `bundled`: in the package;
+ * `torchvision`: the files that torchvision downloads, which may not be there yet.
+ */
+export const DataSourceKind = z.enum(['folder', 'bundled', 'torchvision']);
 export type DataSourceKind = z.infer<typeof DataSourceKind>;
 
 /** Weights a training can start from. */

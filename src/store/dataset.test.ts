@@ -1,10 +1,10 @@
-import { mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PACKAGE_ROOT, temporaryFolder } from '../../test/rig.ts';
 import { sha256 } from '../digest.ts';
 import { UserError } from '../errors/errors.ts';
-import { datasetDigest, resolveDataset } from './dataset.ts';
+import { datasetDigest, describeSource, resolveDataset } from './dataset.ts';
 
 const PETS = ['train/cat/0.png', 'train/dog/0.png', 'test/cat/0.png', 'test/dog/0.png'];
 
@@ -19,6 +19,17 @@ function folderWith(files: readonly string[], folder = temporaryFolder()): strin
 /** Resolves and digests a folder that the user names. */
 function pets(root: string) {
   return resolveDataset({ name: 'pets', path: root, dataRoot: '/none', packageRoot: PACKAGE_ROOT });
+}
+
+/** Root may read everything. */
+function asOrdinaryUser<T>(act: () => T): T {
+  const user = process.geteuid?.();
+  if (user === 0) process.seteuid?.(65534);
+  try {
+    return act();
+  } finally {
+    if (user === 0) process.seteuid?.(0);
+  }
 }
 
 /** What the user sees, whole. */
@@ -97,17 +108,50 @@ test('a changed image changes the digest', () => {
   expect(datasetDigest(pets(root), cache)).not.toBe(before);
 });
 
-test('a known set that is not there: where to put it', () => {
-  expect(
-    refusal(() => resolveDataset({ name: 'cifar10', dataRoot: '/d', packageRoot: PACKAGE_ROOT })),
-  ).toEqual({
-    code: 'dataset_missing',
-    message: 'data set cifar10: no folder /d/cifar10/train and none bundled',
-    next: [
-      'Put the images into /d/cifar10/train/<class>/ and /d/cifar10/test/<class>/.',
-      'Or use the bundled data set: fashion_mnist_mini.',
-    ],
-  });
+const CIFAR_DIGESTS = {
+  cifar10: 'fe463cf814c9efaa6f932ad92ab42c21f629345e57036dfdf1fcab4128f77896',
+  cifar100: 'd717791ac68d7a917595086266fdca509841a551fd7f63c70ca362c54a62433c',
+};
+
+test.each([
+  ['cifar10', 'cifar-10-batches-py'],
+  ['cifar100', 'cifar-100-python'],
+] as const)(
+  "%s is torchvision's, known before it is there, by the digest Python gives it",
+  (name, folder) => {
+    const source = resolveDataset({ name, dataRoot: '/d', packageRoot: PACKAGE_ROOT });
+    expect(source).toEqual({
+      name,
+      kind: 'torchvision',
+      root: `/d/${folder}`,
+      files: [],
+      digest: CIFAR_DIGESTS[name],
+    });
+    expect(datasetDigest(source, '/none')).toBe(CIFAR_DIGESTS[name]);
+  },
+);
+
+test("a folder in the data root wins over torchvision's files", () => {
+  const dataRoot = temporaryFolder();
+  const root = folderWith(PETS, join(dataRoot, 'cifar10'));
+  const source = resolveDataset({ name: 'cifar10', dataRoot, packageRoot: PACKAGE_ROOT });
+  expect([source.kind, source.root]).toEqual(['folder', root]);
+});
+
+test('where a data set comes from, and what has yet to be done for it', () => {
+  const dataRoot = temporaryFolder();
+  const said = (name: string) =>
+    describeSource(resolveDataset({ name, dataRoot, packageRoot: PACKAGE_ROOT }), PACKAGE_ROOT);
+  expect(said('fashion_mnist_mini')).toBe('bundled with capstone');
+  expect(said('cifar100')).toBe(
+    `cifar-100-python.tar.gz (169 MB), downloaded into ${dataRoot} when it is first needed`,
+  );
+  folderWith(['cifar-100-python.tar.gz', 'cifar-100-python/train', 'cifar-100-python/test'], dataRoot);
+  expect(said('cifar100')).toBe(`${dataRoot}/cifar-100-python.tar.gz, extracted when it is first needed`);
+  folderWith(['cifar-100-python/meta'], dataRoot);
+  expect(said('cifar100')).toBe(`${dataRoot}/cifar-100-python`);
+  folderWith(PETS, join(dataRoot, 'cifar100'));
+  expect(said('cifar100')).toBe(`${dataRoot}/cifar100`);
 });
 
 test('a misspelt set: the nearest known one', () => {
@@ -115,11 +159,11 @@ test('a misspelt set: the nearest known one', () => {
     refusal(() => resolveDataset({ name: 'cifar01', dataRoot: '/d', packageRoot: PACKAGE_ROOT })),
   ).toEqual({
     code: 'dataset_missing',
-    message: 'data set cifar01: no folder /d/cifar01/train and none bundled',
+    message: 'data set cifar01: no folder /d/cifar01/train, and no set is known by that name',
     next: [
       'Did you mean "cifar10"?',
       'Put the images into /d/cifar01/train/<class>/ and /d/cifar01/test/<class>/.',
-      'Or use the bundled data set: fashion_mnist_mini.',
+      'Or use a known set: fashion_mnist_mini, cifar10, cifar100.',
     ],
   });
 });
@@ -148,7 +192,7 @@ test('an empty class is named', () => {
     code: 'dataset_class_empty',
     message: `data set pets: class dog has no images in ${root}/test/dog`,
     next: [
-      'Add images (.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp), or remove the class from train and test.',
+      'Add images (.apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png .pnm .ppm .qoi .sgi .tga .tif .tiff .webp), or remove the class from train and test.',
     ],
   });
 });
@@ -178,16 +222,63 @@ test.each([0, 1])('%d classes are too few', (count) => {
   });
 });
 
-test.runIf(process.platform === 'linux')('a name that is not UTF-8', () => {
+const notUtf8 = 'is not UTF-8';
+const control = 'has control characters';
+
+test.each([
+  ['a file', 'train/cat/', 'caf\\xe9.png', Buffer.from('caf\xe9.png', 'latin1'), notUtf8],
+  ['a class', 'test/', 'caf\\xe9', Buffer.from('caf\xe9', 'latin1'), notUtf8],
+  ['a class', 'train/', '\\x1b[31mred', Buffer.from('\u001b[31mred'), control],
+  ['a file', 'test/dog/', 'two\\x0alines.png', Buffer.from('two\nlines.png'), control],
+  ['a class', 'test/', 'a\\xe2\\x80\\xaeb', Buffer.from('a\u202eb'), control],
+])('%s in %s named %s', (kind, folder, shown, name, fault) => {
   const root = folderWith(PETS);
-  writeFileSync(
-    Buffer.concat([Buffer.from(`${root}/train/cat/caf`), Buffer.from([0xe9]), Buffer.from('.png')]),
-    '',
-  );
+  const path = Buffer.concat([Buffer.from(`${root}/${folder}`), name]);
+  if (kind === 'a class') mkdirSync(path);
+  else writeFileSync(path, '');
   expect(refusal(() => pets(root))).toEqual({
     code: 'dataset_file_name',
-    message: `${root}/train/cat: the name "caf\ufffd.png" is not UTF-8`,
-    next: ['Rename it: names are part of the digest of the data set, which is computed in UTF-8.'],
+    message: `${root}/${folder.slice(0, -1)}: the name "${shown}" ${fault}`,
+    next: [
+      fault === notUtf8
+        ? "Rename it: names are part of the data set's digest, which is computed in UTF-8."
+        : 'Rename it: names are printed, and these would change what the terminal shows.',
+    ],
+  });
+});
+
+test.each([
+  ['train', 0o000, 'permission denied'],
+  ['train/cat', 0o000, 'permission denied'],
+])('%s that may not be read', (folder, mode, reason) => {
+  const root = folderWith(PETS);
+  chmodSync(root, 0o755);
+  chmodSync(join(root, folder), mode);
+  expect(asOrdinaryUser(() => refusal(() => pets(root)))).toEqual({
+    code: 'input_not_readable',
+    message: `${root}/${folder} cannot be read: ${reason}`,
+    next: ['Check its path and permissions.'],
+  });
+});
+
+test('an image that may not be read', () => {
+  const root = folderWith(PETS);
+  chmodSync(root, 0o755);
+  chmodSync(join(root, 'test/dog/0.png'), 0o000);
+  expect(asOrdinaryUser(() => refusal(() => datasetDigest(pets(root), '/none')))).toEqual({
+    code: 'input_not_readable',
+    message: `${root}/test/dog/0.png cannot be read: permission denied`,
+    next: ['Check its path and permissions.'],
+  });
+});
+
+test('links that lead in a circle', () => {
+  const root = folderWith(PETS);
+  symlinkSync('loop.png', join(root, 'train/cat/loop.png'));
+  expect(refusal(() => pets(root))).toEqual({
+    code: 'input_not_readable',
+    message: `${root}/train/cat/loop.png cannot be read: its links lead in a circle`,
+    next: ['Check its path and permissions.'],
   });
 });
 

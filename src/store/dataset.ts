@@ -2,19 +2,29 @@
  * Which files a data set consists of, and the digest that names their content. What counts as part of a data set,
  * and both digests, are defined in py/capstone_worker/data/source.py, which gives the same ones.
  */
-import { type Dirent, existsSync, readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
-import { extname, join, resolve } from 'node:path';
+import { isUtf8 } from 'node:buffer';
+import { type Dirent, readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { dirname, extname, join, resolve } from 'node:path';
 import { sha256 } from '../digest.ts';
 import { UserError } from '../errors/errors.ts';
 import { nearest } from '../spec/explain.ts';
 import { BUNDLED_DATASET, type DataSourceKind, NAMED_DATASETS } from '../spec/names.ts';
+import { formatBytes } from '../units.ts';
 import { readDigest, writeDigest } from './digest-cache.ts';
 import { readFailure } from './disk-error.ts';
+import { publishedDigest, publishedFiles, readPublished } from './published.ts';
 
 const SPLITS = ['train', 'test'] as const;
 type Split = (typeof SPLITS)[number];
 
-const IMAGE_SUFFIXES = ['.bmp', '.gif', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'];
+/** What Pillow reads by itself and people keep pictures in; the same in py/capstone_worker/data/picture.py. */
+const IMAGE_SUFFIXES = [
+  ...['.apng', '.avif', '.bmp', '.dib', '.gif', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg'],
+  ...['.pbm', '.pcx', '.pgm', '.png', '.pnm', '.ppm', '.qoi', '.sgi', '.tga', '.tif', '.tiff', '.webp'],
+];
+
+/** What would move the cursor, colour the line or turn its direction, were it printed as it came. */
+const UNPRINTABLE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
 const BUNDLED_FILES = [
   'classes.txt',
@@ -29,8 +39,13 @@ export interface DatasetSource {
   readonly kind: DataSourceKind;
   /** Absolute. */
   readonly root: string;
-  /** Every file that decides what the data set is: POSIX paths below the root, sorted by their UTF-8 bytes. */
+  /**
+   * Every file that decides what the data set is: POSIX paths below the root, sorted by their UTF-8 bytes. None of
+   * torchvision's: their digest is known before they are there.
+   */
   readonly files: readonly string[];
+  /** The digest that is known without reading. */
+  readonly digest?: string;
 }
 
 export interface DatasetWanted {
@@ -42,8 +57,9 @@ export interface DatasetWanted {
 }
 
 /**
- * The folder the user gave, else `dataRoot/name` as soon as it has a split, else the bundled files. Throws
- * UserError where there is none of them, or where the class folders are not as training needs them.
+ * The folder the user gave, else `dataRoot/name` as soon as it has a split, else the bundled or torchvision's
+ * files; the latter are downloaded by the task that first needs them. Throws UserError where there is none of them,
+ * or where the class folders are not as training needs them.
  */
 export function resolveDataset({ name, path, dataRoot, packageRoot }: DatasetWanted): DatasetSource {
   if (path !== undefined) {
@@ -58,16 +74,46 @@ export function resolveDataset({ name, path, dataRoot, packageRoot }: DatasetWan
     const root = resolve(packageRoot, 'py', 'capstone_worker', 'data', name);
     return { name, kind: 'bundled', root, files: BUNDLED_FILES };
   }
+  const published = readPublished(packageRoot).get(name);
+  if (published !== undefined) {
+    const root = resolve(dataRoot, published.folder);
+    return { name, kind: 'torchvision', root, files: [], digest: publishedDigest(published) };
+  }
   const guess = nearest(name, NAMED_DATASETS);
   throw new UserError(
     'dataset_missing',
-    `data set ${name}: no folder ${join(folder, 'train')} and none bundled`,
+    `data set ${name}: no folder ${join(folder, 'train')}, and no set is known by that name`,
     [
-      ...(guess === undefined || guess === name ? [] : [`Did you mean "${guess}"?`]),
+      ...(guess === undefined ? [] : [`Did you mean "${guess}"?`]),
       `Put the images into ${folder}/train/<class>/ and ${folder}/test/<class>/.`,
-      `Or use the bundled data set: ${BUNDLED_DATASET}.`,
+      `Or use a known set: ${NAMED_DATASETS.join(', ')}.`,
     ],
   );
+}
+
+/** For a person: where a data set comes from, and what has yet to be done for it. */
+export function describeSource(
+  { name, kind, root }: Pick<DatasetSource, 'name' | 'kind' | 'root'>,
+  packageRoot: string,
+): string {
+  switch (kind) {
+    case 'folder':
+      return root;
+    case 'bundled':
+      return 'bundled with capstone';
+    case 'torchvision':
+      return describePublished(name, root, packageRoot);
+  }
+}
+
+function describePublished(name: string, root: string, packageRoot: string): string {
+  const published = readPublished(packageRoot).get(name);
+  if (published === undefined) throw new Error(`data set ${name} is none of torchvision's`);
+  const archive = join(dirname(root), published.archive);
+  if ([...publishedFiles(published).keys()].every((file) => isFile(join(root, file)))) return root;
+  if (isFile(archive)) return `${archive}, extracted when it is first needed`;
+  const size = formatBytes(published.archive_bytes);
+  return `${published.archive} (${size}), downloaded into ${dirname(root)} when it is first needed`;
 }
 
 /**
@@ -76,7 +122,8 @@ export function resolveDataset({ name, path, dataRoot, packageRoot }: DatasetWan
  * One file after the other and without promises: for 60,000 images on two cores 0.3 s instead of 1.5 s to stat
  * them, 1.6 s instead of 8.5 s to hash them.
  */
-export function datasetDigest({ root, files }: DatasetSource, cacheRoot: string): string {
+export function datasetDigest({ root, files, digest }: DatasetSource, cacheRoot: string): string {
+  if (digest !== undefined) return digest;
   const manifest = files.map((file) => {
     const { size, mtimeNs } = reading(join(root, file), (path) => statSync(path, { bigint: true }));
     return `${file}\0${size}\0${mtimeNs}\n`;
@@ -146,19 +193,49 @@ function imagesOf(folder: string): string[] {
 }
 
 /** Names in a folder that do not begin with a dot and are wanted; of a link, what it points to. */
-function visibleNames(folder: string, wanted: (entry: Dirent | Stats, name: string) => boolean): string[] {
-  const names = reading(folder, (path) => readdirSync(path, { withFileTypes: true }))
+function visibleNames(
+  folder: string,
+  wanted: (entry: Dirent<Buffer> | Stats, name: string) => boolean,
+): string[] {
+  // As bytes: a name that is not UTF-8 has no string to find its file by.
+  const names = reading(folder, (path) => readdirSync(path, { withFileTypes: true, encoding: 'buffer' }))
     .filter((entry) => {
-      const target = entry.isSymbolicLink() ? statOf(join(folder, entry.name)) : entry;
-      return !entry.name.startsWith('.') && target !== undefined && wanted(target, entry.name);
+      const name = String(entry.name);
+      if (name.startsWith('.')) return false;
+      const target = entry.isSymbolicLink() ? linkTarget(folder, entry.name) : entry;
+      return target !== undefined && wanted(target, name);
     })
     .map((entry) => entry.name);
-  // Bytes that are no UTF-8 are read as U+FFFD, and the file of that name is another or none.
-  const foreign = names.find((name) => name.includes('\ufffd') && !existsSync(join(folder, name)));
-  if (foreign === undefined) return names;
-  throw new UserError('dataset_file_name', `${folder}: the name ${JSON.stringify(foreign)} is not UTF-8`, [
-    'Rename it: names are part of the digest of the data set, which is computed in UTF-8.',
-  ]);
+  for (const name of names.sort(Buffer.compare)) checkName(folder, name);
+  return names.map(String);
+}
+
+/** Class names and file names end up in digests, in model files and on terminals. */
+function checkName(folder: string, name: Buffer): void {
+  const refuse = (fault: string, why: string) => {
+    const shown = [...name]
+      .map((byte) =>
+        byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
+      )
+      .join('');
+    return new UserError('dataset_file_name', `${folder}: the name "${shown}" ${fault}`, [
+      `Rename it: ${why}.`,
+    ]);
+  };
+  if (!isUtf8(name)) {
+    throw refuse('is not UTF-8', "names are part of the data set's digest, which is computed in UTF-8");
+  }
+  if (UNPRINTABLE.test(String(name))) {
+    throw refuse(
+      'has control characters',
+      'names are printed, and these would change what the terminal shows',
+    );
+  }
+}
+
+function linkTarget(folder: string, name: Buffer): Stats | undefined {
+  const path = Buffer.concat([Buffer.from(`${folder}/`), name]);
+  return reading(join(folder, String(name)), () => statSync(path, { throwIfNoEntry: false }));
 }
 
 function isImage(name: string): boolean {
@@ -167,6 +244,10 @@ function isImage(name: string): boolean {
 
 function isFolder(path: string): boolean {
   return statOf(path)?.isDirectory() ?? false;
+}
+
+function isFile(path: string): boolean {
+  return statOf(path)?.isFile() ?? false;
 }
 
 function statOf(path: string): Stats | undefined {

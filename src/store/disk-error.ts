@@ -16,6 +16,7 @@ const REFUSED: Record<string, string> = {
   EEXIST: 'a file is where a folder is needed',
   ENOTDIR: 'a file is where a folder is needed',
   ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
 };
 
 const BROKEN: Record<string, string> = { EIO: 'the disk reported an error' };

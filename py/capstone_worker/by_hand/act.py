@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 from .. import rows, tasks
+from ..data.source import describe
+from ..tasks.inputs import find_dataset
 from .arguments import Arguments
 from .outcome import outcome
 from .plan import plan
@@ -27,9 +29,13 @@ def act(arguments: Arguments, workspace: Path) -> None:
         Stopped: by a signal, at a safe point.
         KeyboardInterrupt: by a second one.
     """
-    for task in plan(arguments, workspace):
+    planned = plan(arguments, workspace)
+    sources = [find_dataset(task) for task in planned if task["kind"] != "compress"]
+    for said in dict.fromkeys(f"{source.name}: {describe(source)}\n" for source in sources):
+        sys.stderr.write(said)
+    for task in planned:
         torch.set_num_threads(task["threads"])
-        with stop_on_signals() as should_stop, drawn_progress() as report:
+        with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
             values = tasks.run(task, report, should_stop)
         if task["kind"] == "benchmark":
             rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])

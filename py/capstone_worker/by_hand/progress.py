@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -13,7 +12,7 @@ from ..report import Event, Report
 
 
 @contextmanager
-def drawn_progress(stream: TextIO = sys.stderr) -> Iterator[Report]:
+def drawn_progress(stream: TextIO) -> Iterator[Report]:
     """A report that draws; at the end the terminal is left on a line of its own."""
     progress = _Progress(stream)
     try:
@@ -58,7 +57,8 @@ class _Progress:
                 desc=event["phase"],
                 initial=event["done"],  # of a training that goes on
                 total=event["total"],
-                unit=f" {event['unit']}",
+                unit="B" if event["unit"] == "bytes" else f" {event['unit']}",
+                unit_scale=event["unit"] == "bytes",
                 file=self._stream,
                 leave=False,
                 dynamic_ncols=True,

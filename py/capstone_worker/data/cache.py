@@ -8,26 +8,23 @@ so what has the final name is whole.
 from __future__ import annotations
 
 import json
-import math
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from ..errors import MachineError
-from ..report import Report, phase
+from ..errors import MachineError, UserError
+from ..locked import locked
+from ..report import Report, ShouldStop, never_stop
 from .cache_home import cache_home
-from .decode import Pixels, SplitReader, open_split
-from .source import SPLITS, DataSource, digest
-
-_CHUNK = 256  # images decoded, written and reported together
-_CHANNELS = 3
+from .fetch import fetch
+from .source import DataSource, digest, manifest_digest
+from .write_decoded import META, write_decoded
 
 
 @dataclass(frozen=True)
@@ -55,37 +52,70 @@ class Dataset:
     digest: str
 
 
-def load(source: DataSource, image_size: int, report: Report) -> Dataset:
-    """The data set at `image_size` x `image_size` pixels, decoded now if it never was.
+def load(
+    source: DataSource, image_size: int, report: Report, should_stop: ShouldStop = never_stop
+) -> Dataset:
+    """The data set at `image_size` x `image_size` pixels, downloaded and decoded now if it never was.
 
-    Decoding reports `progress` of phase `decode` in images.
+    Decoding reports `progress` of phase `decode` in images; the download as `fetch` does.
 
     Raises:
-        UserError: image_broken.
-        MachineError: cache_not_written.
+        UserError: image_broken, dataset_changed; or as `source.digest`, `fetch.fetch`, `batches.read_split`.
+        MachineError: cache_not_written; or as these.
+        Stopped: asked to stop; nothing of the decoded is kept.
     """
     content = digest(source)
     folder = cache_home() / "data" / f"{content}-{image_size}"
-    if not _is_whole(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not _is_whole(folder):
-                _build(folder, source, image_size, report)
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    return Dataset(
-        train_images=_map(folder / "train_images.npy"),
-        train_labels=_map(folder / "train_labels.npy"),
-        test_images=_map(folder / "test_images.npy"),
-        test_labels=_map(folder / "test_labels.npy"),
-        classes=source.classes,
-        mean=tuple(meta["mean"]),
-        std=tuple(meta["std"]),
-        digest=content,
-    )
+    cached = _read(folder, content)
+    if cached is None:
+        with _writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with locked(Path(f"{folder}.lock"), report, should_stop):
+                cached = _read(folder, content)  # another may have made it meanwhile
+                if cached is None:
+                    _build(folder, source, image_size, report, should_stop)
+                    cached = _read(folder, content)
+    if cached is None:
+        raise MachineError(
+            "cache_not_written", f"{folder}: what was just written cannot be read", "Check the disk"
+        )
+    return cached
 
 
-def _is_whole(folder: Path) -> bool:
-    return (folder / "meta.json").is_file()
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Of what happens in the block only writing the cache raises an OSError: reading explains its own."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            "cache_not_written",
+            f"{folder}: the decoded data set cannot be written: {(error.strerror or str(error)).lower()}",
+            f"Make room in {cache_home()}, or set XDG_CACHE_HOME to a folder that can be written",
+        ) from error
+
+
+def _read(folder: Path, content: str) -> Dataset | None:
+    """The data set in the cache; None where there is none, or not all of it.
+
+    A file that a power cut has shortened would be a SIGBUS once it is mapped, so the sizes are looked at.
+    """
+    try:
+        meta = json.loads((folder / META).read_bytes())
+        if any((folder / file).stat().st_size != size for file, size in meta["files"].items()):
+            return None
+        return Dataset(
+            train_images=_map(folder / "train_images.npy"),
+            train_labels=_map(folder / "train_labels.npy"),
+            test_images=_map(folder / "test_images.npy"),
+            test_labels=_map(folder / "test_labels.npy"),
+            classes=tuple(meta["classes"]),
+            mean=tuple(meta["mean"]),
+            std=tuple(meta["std"]),
+            digest=content,
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, or no JSON of ours
+        return None
 
 
 def _map(path: Path) -> Tensor:
@@ -93,87 +123,25 @@ def _map(path: Path) -> Tensor:
     return torch.from_numpy(np.load(path, mmap_mode="c"))
 
 
-def _build(folder: Path, source: DataSource, image_size: int, report: Report) -> None:
+def _build(
+    folder: Path, source: DataSource, image_size: int, report: Report, should_stop: ShouldStop
+) -> None:
     """Decode into `<folder>.partial`, then rename; the caller holds the lock, so leftovers are nobody's."""
+    if source.published is not None:
+        fetch(source.name, source.published, source.root.parent, report, should_stop)
     partial = folder.with_name(f"{folder.name}.partial")
     for leftover in (partial, folder):
         shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir()
     try:
-        _decode(partial, source, image_size, report)
+        before = manifest_digest(source)
+        write_decoded(partial, source, image_size, report, should_stop)
+        if manifest_digest(source) != before:
+            raise UserError(
+                "dataset_changed",
+                f"data set {source.name}: {source.root} was changed while it was decoded",
+                "Run the same command again: it plans anew with what is there now",
+            )
         partial.rename(folder)
-    except OSError as error:
-        raise MachineError(
-            "cache_not_written",
-            f"{partial}: the decoded data set cannot be written: {error.strerror}",
-            f"Make room in {cache_home()}, or set XDG_CACHE_HOME to another disk",
-        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _decode(folder: Path, source: DataSource, image_size: int, report: Report) -> None:
-    phase(report, "decode")
-    readers = {split: open_split(source, split, image_size) for split in SPLITS}
-    total = sum(len(reader.labels) for reader in readers.values())
-    done = 0
-
-    def decoded(images: int) -> None:
-        nonlocal done
-        done += images
-        report({"type": "progress", "phase": "decode", "done": done, "total": total, "unit": "images"})
-
-    statistics = {}
-    for split, reader in readers.items():
-        np.save(folder / f"{split}_labels.npy", reader.labels)
-        statistics[split] = _write_images(folder / f"{split}_images.npy", reader, image_size, decoded)
-    mean, std = statistics["train"].mean_std()
-    meta = {
-        "classes": source.classes,
-        "counts": {split: np.bincount(reader.labels).tolist() for split, reader in readers.items()},
-        "mean": mean,
-        "std": std,
-    }
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_images(path: Path, reader: SplitReader, image_size: int, decoded: Callable[[int], None]) -> _Sums:
-    """Write an .npy file in pieces: a full disk is an error here, where a mapped file would be a SIGBUS."""
-    count = len(reader.labels)
-    shape = (count, _CHANNELS, image_size, image_size)
-    sums = _Sums()
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool, path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, count, _CHUNK):
-            images = np.stack(list(pool.map(reader.decode, range(start, min(start + _CHUNK, count)))))
-            file.write(images.tobytes())
-            sums.add(images)
-            decoded(len(images))
-    return sums
-
-
-class _Sums:
-    """Exact sums over pixels, so that mean and deviation depend on no order and no rounding."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.total = [0] * _CHANNELS
-        self.squares = [0] * _CHANNELS
-
-    def add(self, images: Pixels) -> None:
-        """images (N, 3, S, S)."""
-        self.count += images.size // _CHANNELS
-        for channel in range(_CHANNELS):
-            counts = np.bincount(images[:, channel].ravel(), minlength=256)
-            self.total[channel] += int(counts @ np.arange(256))
-            self.squares[channel] += int(counts @ np.arange(256) ** 2)
-
-    def mean_std(self) -> tuple[list[float], list[float]]:
-        """Of each channel, of values scaled to 0..1."""
-        mean = [total / (255 * self.count) for total in self.total]
-        variances = (
-            (self.count * squares - total * total) / (255 * self.count) ** 2
-            for total, squares in zip(self.total, self.squares, strict=True)
-        )
-        return mean, [math.sqrt(variance) or 1.0 for variance in variances]

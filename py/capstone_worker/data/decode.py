@@ -11,10 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import UserError
+from .batches import read_classes, read_split
+from .disk_error import reading
+from .picture import PictureError, Pixels, read_picture, resized
 from .source import DataSource
 
-Pixels = npt.NDArray[np.uint8]
+
+class BrokenImage(Exception):
+    """An image of the user's has no pixels; the message names the file and says why."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +27,24 @@ class SplitReader:
 
     Attributes:
         labels: (N,) int64, an index into the classes.
+        classes: names.
         decode: index of an image -> its pixels (3, S, S) uint8. May be called from several threads; raises
-            UserError image_broken.
+            BrokenImage.
     """
 
     labels: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
     decode: Callable[[int], Pixels]
 
 
 def open_split(source: DataSource, split: str, image_size: int) -> SplitReader:
-    """Prepare to decode the images of `train` or `test` at `image_size` x `image_size` pixels."""
-    return (_open_folder if source.kind == "folder" else _open_idx)(source, split, image_size)
+    """Prepare to decode the images of `train` or `test` at `image_size` x `image_size` pixels.
+
+    Raises:
+        UserError, MachineError: as `batches.read_split`.
+    """
+    readers = {"folder": _open_folder, "bundled": _open_idx, "torchvision": _open_batches}
+    return readers[source.kind](source, split, image_size)
 
 
 def _open_folder(source: DataSource, split: str, image_size: int) -> SplitReader:
@@ -43,17 +54,13 @@ def _open_folder(source: DataSource, split: str, image_size: int) -> SplitReader
     def decode(index: int) -> Pixels:
         path = source.root / files[index]
         try:
-            with Image.open(path) as image:
-                return np.asarray(_resized(image.convert("RGB"), image_size)).transpose(2, 0, 1)
-        # What Pillow raises on broken files: PNG chunks SyntaxError, sizes ValueError, bombs their own.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UserError(
-                "image_broken",
-                f"{path}: the image cannot be decoded",
-                "Remove the file or replace it, then run the same command again",
-            ) from error
+            return read_picture(path, image_size)
+        except PictureError as error:
+            raise BrokenImage(f"{path}: {error}") from error
 
-    return SplitReader(np.array([labels[path.split("/")[1]] for path in files], np.int64), decode)
+    return SplitReader(
+        np.array([labels[path.split("/")[1]] for path in files], np.int64), source.classes, decode
+    )
 
 
 def _open_idx(source: DataSource, split: str, image_size: int) -> SplitReader:
@@ -65,21 +72,30 @@ def _open_idx(source: DataSource, split: str, image_size: int) -> SplitReader:
         if image_size == 32:
             gray = np.pad(images[index], border)
         else:
-            gray = np.asarray(_resized(Image.fromarray(images[index]), image_size))
+            gray = np.asarray(resized(Image.fromarray(images[index]), image_size))
         return np.broadcast_to(gray, (3, image_size, image_size))
 
-    return SplitReader(labels.astype(np.int64), decode)
+    return SplitReader(labels.astype(np.int64), source.classes, decode)
+
+
+def _open_batches(source: DataSource, split: str, image_size: int) -> SplitReader:
+    assert source.published is not None, "torchvision's files are published ones"
+    images, labels = read_split(source.root, source.published, split)
+
+    def decode(index: int) -> Pixels:
+        if images.shape[-1] == image_size:
+            pixels: Pixels = images[index]
+            return pixels
+        image = Image.fromarray(images[index].transpose(1, 2, 0))
+        return np.asarray(resized(image, image_size)).transpose(2, 0, 1)
+
+    return SplitReader(labels, read_classes(source.root, source.published), decode)
 
 
 def _read_idx(path: Path) -> Pixels:
     """A gzipped IDX file: bytes 0, 0, 8 (uint8), number of dimensions, sizes as big-endian uint32, pixels."""
-    data = gzip.decompress(path.read_bytes())
+    with reading(path):
+        data = gzip.decompress(path.read_bytes())
     dimensions = data[3]
     shape = np.frombuffer(data, ">u4", dimensions, offset=4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-def _resized(image: Image.Image, image_size: int) -> Image.Image:
-    """Bilinear, antialiased when shrinking; each side by its own factor, so the whole picture is kept."""
-    size = (image_size, image_size)
-    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)

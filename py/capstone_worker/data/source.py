@@ -1,32 +1,33 @@
 """Which files a data set consists of, and what they add up to.
 
-A data set is a folder in ImageFolder layout, `<root>/{train,test}/<class>/<image>`, or one of the bundled
-sets beside this file. `digest` names its content; TypeScript computes the same digest without torch.
+A data set is a folder in ImageFolder layout, `<root>/{train,test}/<class>/<image>`, one of the bundled sets
+beside this file, or one whose files torchvision knows. `digest` names its content; TypeScript computes the
+same digest without torch.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..artifact.write import write_atomic
-from ..errors import UserError
+from ..errors import CapstoneError, UserError
 from .cache_home import cache_home
-
-SPLITS = ("train", "test")
-
-IMAGE_SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-)
-"""Files with these endings, in any case, are images; other files and hidden ones are ignored."""
+from .disk_error import reading
+from .folder import SPLITS, is_folder, scan
+from .published import PUBLISHED, Published
 
 CLASSES_FILE = "classes.txt"
 
 BUNDLED: Mapping[str, Path] = {"fashion_mnist_mini": Path(__file__).parent / "fashion_mnist_mini"}
+
+_NO_FILES: Mapping[str, tuple[str, ...]] = dict.fromkeys(SPLITS, ())
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,22 @@ class DataSource:
 
     Attributes:
         name: the label in file names and rows.
-        kind: `folder`: images by class; `bundled`: gzipped IDX files.
+        kind: `folder`: images by class; `bundled`: gzipped IDX files; `torchvision`: pickled batches, which
+            may not be there yet.
         root: absolute, `.` and `..` resolved, symbolic links kept.
-        classes: names in the order of their labels 0, 1, …; sorted by code point for a folder.
+        classes: names in the order of their labels 0, 1, …; sorted by code point for a folder. Empty for
+            torchvision's: the files say it, once they are there.
         files: for each split the paths below root in POSIX spelling, sorted by code point. Bundled: images,
-            then labels.
+            then labels. Empty for torchvision's.
+        published: what torchvision's files are; None for others.
     """
 
     name: str
-    kind: Literal["folder", "bundled"]
+    kind: Literal["folder", "bundled", "torchvision"]
     root: Path
     classes: tuple[str, ...]
     files: Mapping[str, tuple[str, ...]]
+    published: Published | None = None
 
     def content(self) -> list[str]:
         """Every file that decides what the data set is, sorted by code point (in UTF-8: by bytes)."""
@@ -55,16 +60,19 @@ class DataSource:
 
 
 def resolve(name: str, *, data_root: Path, path: Path | None = None) -> DataSource:
-    """Find a data set: the folder `path`, else the folder `data_root/name`, else the bundled files.
+    """Find a data set: the folder `path`, else the folder `data_root/name`, else bundled or published files.
 
-    `data_root/name` counts as the data set as soon as it has a folder `train` or `test`.
+    `data_root/name` counts as the data set as soon as it has a folder `train` or `test`. torchvision's files
+    need not be there: `fetch` brings them when they are first read.
 
     Raises:
         UserError: dataset_missing; dataset_layout (no train or no test); dataset_classes (fewer than two,
-            or not the same in both splits); dataset_class_empty; dataset_file_name (not UTF-8).
+            or not the same in both splits); dataset_class_empty; dataset_file_name (not UTF-8, or not to be
+            printed); input_not_readable.
+        MachineError: read_failed.
     """
     if path is not None:
-        if not path.is_dir():
+        if not is_folder(path):
             raise UserError(
                 "dataset_missing",
                 f"data set {name}: {path} is not a folder",
@@ -72,16 +80,38 @@ def resolve(name: str, *, data_root: Path, path: Path | None = None) -> DataSour
             )
         return _folder(name, path)
     folder = data_root / name
-    if any((folder / split).is_dir() for split in SPLITS):
+    if any(is_folder(folder / split) for split in SPLITS):
         return _folder(name, folder)
     if name in BUNDLED:
         return _bundled(name, BUNDLED[name])
+    if name in PUBLISHED:
+        published = PUBLISHED[name]
+        return DataSource(
+            name, "torchvision", _absolute(data_root / published.folder), (), _NO_FILES, published
+        )
+    known = [*BUNDLED, *PUBLISHED]
+    nearest = difflib.get_close_matches(name, known, n=1)
     raise UserError(
         "dataset_missing",
-        f"data set {name}: no folder {folder / 'train'} and none bundled",
-        f"Put the images into {folder}/train/<class>/ and {folder}/test/<class>/, "
-        f"or use a bundled set: {', '.join(sorted(BUNDLED))}",
+        f"data set {name}: no folder {folder / 'train'}, and no set is known by that name",
+        (f'Did you mean "{nearest[0]}"? ' if nearest else "")
+        + f"Put the images into {folder}/train/<class>/ and {folder}/test/<class>/, "
+        f"or use a known set: {', '.join(known)}",
     )
+
+
+def describe(source: DataSource) -> str:
+    """For a person: where a data set comes from, and what has yet to be done for it; src/store too."""
+    if source.published is None:
+        return "bundled with capstone" if source.kind == "bundled" else str(source.root)
+    data_root, published = source.root.parent, source.published
+    if all((source.root / file).is_file() for file in published.md5s):
+        return str(source.root)
+    archive = data_root / published.archive
+    if archive.is_file():
+        return f"{archive}, extracted when it is first needed"
+    size = f"{published.archive_bytes / 1e6:.0f} MB"
+    return f"{published.archive} ({size}), downloaded into {data_root} when it is first needed"
 
 
 def digest(source: DataSource) -> str:
@@ -95,30 +125,43 @@ def digest(source: DataSource) -> str:
     in UTF-8, `\0` and `\n` being the bytes 0 and 10. Relative paths use `/` and have no leading `./`.
     In a folder they are `train/<class>/<file>` and `test/<class>/<file>`: the regular files (symbolic links
     followed) lying directly in a class folder whose name does not begin with a dot and whose ending is one
-    of IMAGE_SUFFIXES in any case; a class folder is a folder in `train` or `test` whose name does not begin
-    with a dot. In a bundled set they are plain file names: the four `*-ubyte.gz` and `classes.txt`.
+    of `picture.SUFFIXES` in any case; a class folder is a folder in `train` or `test` whose name does not
+    begin with a dot. In a bundled set they are plain file names: the four `*-ubyte.gz` and `classes.txt`. For
+    torchvision's files the digest follows from their published MD5s (`Published.digest`), and none is read.
 
     Cached by manifest digest: SHA-256, in UTF-8, over the line ``<root>\n`` and then, for the same files in
     the same order, ``<relative path>\0<size>\0<mtime_ns>\n``, both numbers decimal, of the file a symbolic
     link points to. `root` is absolute, `.` and `..` resolved without following links (`path.resolve` in
     Node). `<cache_home>/manifests/<manifest digest>` holds the content digest and a newline; it is written
-    aside and renamed. A file there that is not 64 lower-case hexadecimal digits and a newline is ignored.
+    aside and renamed. A file there that is not 64 lower-case hexadecimal digits and a newline is ignored; one
+    that cannot be written costs time and nothing else.
+
+    Raises:
+        UserError: input_not_readable.
+        MachineError: read_failed.
     """
-    content = source.content()
-    cached = cache_home() / "manifests" / _manifest_digest(source.root, content)
-    known = cached.read_bytes() if cached.is_file() else b""
+    if source.published is not None:
+        return source.published.digest()
+    cached = cache_home() / "manifests" / manifest_digest(source)
+    known = b""
+    with suppress(OSError):
+        known = cached.read_bytes()
     if len(known) == 65 and known.endswith(b"\n") and set(known[:-1]) <= set(b"0123456789abcdef"):
         return known[:-1].decode()
-    found = _sha256_lines(f"{path}\0{_file_sha256(source.root / path)}\n" for path in content)
-    write_atomic(cached, f"{found}\n".encode())
+    found = _sha256_lines(f"{path}\0{_file_sha256(source.root / path)}\n" for path in source.content())
+    with suppress(CapstoneError):
+        write_atomic(cached, f"{found}\n".encode())
     return found
 
 
-def _manifest_digest(root: Path, content: list[str]) -> str:
+def manifest_digest(source: DataSource) -> str:
+    """What changes when a file is added, removed or written anew; without reading one. Raises as `digest`."""
+
     def lines() -> Iterable[str]:
-        yield f"{root}\n"
-        for path in content:
-            status = (root / path).stat()
+        yield f"{source.root}\n"
+        for path in source.content():
+            with reading(source.root / path):
+                status = (source.root / path).stat()
             yield f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
 
     return _sha256_lines(lines())
@@ -133,7 +176,7 @@ def _sha256_lines(lines: Iterable[str]) -> str:
 
 def _file_sha256(path: Path) -> str:
     state = hashlib.sha256()
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         while block := file.read(1 << 20):
             state.update(block)
     return state.hexdigest()
@@ -154,61 +197,5 @@ def _bundled(name: str, root: Path) -> DataSource:
 
 
 def _folder(name: str, root: Path) -> DataSource:
-    for split in SPLITS:
-        if not (root / split).is_dir():
-            raise UserError(
-                "dataset_layout",
-                f"data set {name}: {root} has no folder {split}",
-                f"Put the images into {root}/train/<class>/ and {root}/test/<class>/",
-            )
-    classes = {split: _visible(root / split, os.DirEntry.is_dir) for split in SPLITS}
-    for split, other in (SPLITS, SPLITS[::-1]):
-        missing = sorted(set(classes[split]) - set(classes[other]))
-        if missing:
-            raise UserError(
-                "dataset_classes",
-                f"data set {name}: class {missing[0]} of {root / split} is missing from {root / other}"
-                + (f", and {len(missing) - 1} more" if len(missing) > 1 else ""),
-                f"Both splits need the same class folders: add {root / other / missing[0]} "
-                f"or remove {root / split / missing[0]}",
-            )
-    if len(classes["train"]) < 2:
-        raise UserError(
-            "dataset_classes",
-            f"data set {name}: expected at least 2 class folders in {root / 'train'}, "
-            f"found {len(classes['train'])}",
-            "Put the images of each class into a folder of its own, named for the class",
-        )
-    files = {}
-    for split in SPLITS:
-        images: list[str] = []
-        for label in classes[split]:
-            found = _visible(root / split / label, _is_image)
-            if not found:
-                raise UserError(
-                    "dataset_class_empty",
-                    f"data set {name}: class {label} has no images in {root / split / label}",
-                    f"Add images ({' '.join(sorted(IMAGE_SUFFIXES))}), "
-                    "or remove the class from train and test",
-                )
-            images.extend(f"{split}/{label}/{file}" for file in found)
-        files[split] = tuple(sorted(images))
-    return DataSource(name, "folder", _absolute(root), tuple(classes["train"]), files)
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file()  # noqa: PTH122
-
-
-def _visible(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
-    """Names in a folder that do not begin with a dot and are wanted, sorted by code point."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and wanted(entry))
-    for name in names:
-        if any("\ud800" <= character <= "\udfff" for character in name):  # bytes os could not decode
-            raise UserError(
-                "dataset_file_name",
-                f"{folder}: the name {os.fsencode(name)!r} is not UTF-8",
-                "Rename it: names are part of the data set's digest, which is computed in UTF-8",
-            )
-    return names
+    classes, files = scan(name, root)
+    return DataSource(name, "folder", _absolute(root), classes, files)

@@ -1,15 +1,21 @@
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from capstone_worker.data.cache import Dataset, load
 from capstone_worker.data.decode import open_split
-from capstone_worker.data.source import resolve
-from capstone_worker.errors import UserError
+from capstone_worker.data.source import digest, resolve
+from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.report import Event
 
 
@@ -27,11 +33,11 @@ def test_images_labels_and_statistics(pets: Path) -> None:
     scaled = data.train_images.double() / 255
     np.testing.assert_allclose(data.mean, scaled.mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(data.std, scaled.std((0, 2, 3), correction=0), rtol=1e-12)
-    assert events == [
-        {"type": "phase", "phase": "decode"},
-        {"type": "progress", "phase": "decode", "done": 6, "total": 10, "unit": "images"},
-        {"type": "progress", "phase": "decode", "done": 10, "total": 10, "unit": "images"},
-    ]
+    assert events[0] == {"type": "phase", "phase": "decode"}
+    counts = {"type": "progress", "phase": "decode", "total": 10, "unit": "images"}
+    assert [event | counts for event in events[1:]] == events[1:]
+    assert [event["done"] for event in events[1:]] == [6, 10]
+    assert events[1]["eta_s"] == pytest.approx(4 / events[1]["rate"])
 
 
 def test_decoded_once_and_never_written_to(pets: Path) -> None:
@@ -94,8 +100,158 @@ def test_two_at_once_decode_once(pets: Path) -> None:
     assert [event["type"] for event in events].count("phase") == 1
 
 
+def test_decoding_that_is_killed_is_done_again(pets: Path, cache: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from capstone_worker.data.cache import load;"
+        "from capstone_worker.data.source import resolve;"
+        "kill = lambda event: event['type'] == 'progress' and os.kill(os.getpid(), 9);"
+        "load(resolve('pets', data_root=Path(sys.argv[1])), 8, kill)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run(
+        [sys.executable, "-c", program, pets.parent], env=environment, check=False, capture_output=True
+    )
+    assert killed.returncode == -9
+    left = sorted(path.suffix for path in (cache / "data").iterdir())
+    assert left == [".lock", ".partial"]
+    data = load_pets(pets, [])
+    assert len(data.train_labels) == 6
+    assert [path.name for path in (cache / "data").iterdir()] == [f"{data.digest}-8"]
+
+
+@pytest.mark.parametrize("file", ["train_images.npy", "test_labels.npy", "meta.json"])
+@pytest.mark.parametrize("damage", ["shorter", "empty", "missing"])
+def test_a_damaged_cache_is_made_again(pets: Path, cache: Path, file: str, damage: str) -> None:
+    before = load_pets(pets, []).train_images.clone()
+    (damaged,) = (cache / "data").glob(f"*/{file}")
+    whole = damaged.read_bytes()
+    match damage:
+        case "shorter":
+            damaged.write_bytes(whole[:-10])
+        case "empty":
+            damaged.write_bytes(b"")
+        case "missing":
+            damaged.unlink()
+    assert torch.equal(load_pets(pets, []).train_images, before)
+    assert damaged.read_bytes() == whole
+
+
+def test_what_is_mapped_outlives_a_cleared_cache(pets: Path, cache: Path) -> None:
+    data = load_pets(pets, [])
+    before = data.train_images.clone()
+    shutil.rmtree(cache / "data")
+    assert torch.equal(data.train_images, before)
+    assert torch.equal(load_pets(pets, []).train_images, before)
+
+
+def test_stops_between_images(pets: Path, cache: Path) -> None:
+    with pytest.raises(Stopped):
+        load(resolve("pets", data_root=pets.parent), 8, lambda _: None, lambda: True)
+    assert list((cache / "data").iterdir()) == []
+
+
+def test_stops_while_it_waits(pets: Path, cache: Path) -> None:
+    source = resolve("pets", data_root=pets.parent)
+    events: list[Event] = []
+    (cache / "data").mkdir(parents=True)
+    with FileLock(cache / "data" / f"{digest(source)}-8.lock"), pytest.raises(Stopped):
+        load(source, 8, events.append, lambda: events == [{"type": "phase", "phase": "wait"}])
+
+
+def test_files_that_change_while_they_are_decoded(pets: Path, cache: Path) -> None:
+    def change(event: Event) -> None:
+        if event["type"] == "progress":
+            (pets / "train" / "cat" / "0.png").write_bytes((pets / "train" / "dog" / "0.png").read_bytes())
+
+    with pytest.raises(UserError) as call:
+        load(resolve("pets", data_root=pets.parent), 8, change)
+    assert (call.value.code, call.value.message, call.value.hint) == (
+        "dataset_changed",
+        f"data set pets: {pets} was changed while it was decoded",
+        "Run the same command again: it plans anew with what is there now",
+    )
+    assert list((cache / "data").iterdir()) == []
+
+
+def not_written(cache: Path, pets: Path, reason: str) -> tuple[str, str, str]:
+    folder = cache / "data" / f"{digest(resolve('pets', data_root=pets.parent))}-8"
+    return (
+        "cache_not_written",
+        f"{folder}: the decoded data set cannot be written: {reason}",
+        f"Make room in {cache}, or set XDG_CACHE_HOME to a folder that can be written",
+    )
+
+
+def test_cache_that_cannot_be_written(pets: Path, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / "data").write_text("a file where a folder is needed")
+    with pytest.raises(MachineError) as call:
+        load_pets(pets, [])
+    assert (call.value.code, call.value.message, call.value.hint) == not_written(cache, pets, "file exists")
+
+
+def test_a_decoded_set_is_read_from_a_cache_that_cannot_be_written(pets: Path, cache: Path) -> None:
+    data = load_pets(pets, [])
+    as_ordinary_user = (
+        "import os, sys; from pathlib import Path; from capstone_worker.data.cache import load;"
+        "from capstone_worker.data.source import resolve;"
+        "source = resolve('pets', data_root=Path(sys.argv[1]));"
+        "os.geteuid() or os.seteuid(65534);"
+        "print(load(source, 8, print).train_labels.tolist())"
+    )
+    for folder in [cache, *(path for path in cache.rglob("*") if path.is_dir())]:
+        folder.chmod(0o555)
+    done = run_apart(as_ordinary_user, pets, cache)
+    assert (done.stderr, done.stdout) == ("", f"{data.train_labels.tolist()}\n")
+
+
+def run_apart(program: str, pets: Path, cache: Path, *before: str) -> subprocess.CompletedProcess[str]:
+    """A Python process in folders that any user may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shutil.copytree(pets.parent, Path(folder) / "data", copy_function=shutil.copy2)
+        if cache.exists():
+            shutil.copytree(cache, Path(folder) / "cache" / "capstone", copy_function=shutil.copy2)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "XDG_CACHE_HOME": f"{folder}/cache",
+        }
+        return subprocess.run(
+            [*before, sys.executable, "-c", program, f"{folder}/data"],
+            env=environment,
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from capstone_worker.data.cache import load
+from capstone_worker.data.cache_home import cache_home
+from capstone_worker.data.source import resolve
+from capstone_worker.errors import CapstoneError
+try:
+    load(resolve("pets", data_root=Path(sys.argv[1])), 200, lambda event: None)
+except CapstoneError as error:
+    print(type(error).__name__, error.code, error.message.rpartition(": ")[2])
+print(sorted(path.name for path in (cache_home() / "data").iterdir()))
+"""
+
+
+def test_full_disk(pets: Path, cache: Path) -> None:
+    """A file system of one's own, with room for less than the 1.2 MB of pixels."""
+    mounted = 'mkdir cache && mount -t tmpfs -o size=512k tmpfs cache && exec "$@"'
+    done = run_apart(FULL_DISK, pets, cache, "unshare", "--mount", "sh", "-c", mounted, "sh")
+    assert done.stderr == "", "this test needs root, or the right to mount (CAP_SYS_ADMIN)"
+    assert done.stdout == "MachineError cache_not_written no space left on device\n[]\n"
+
+
 @pytest.mark.parametrize("content", [b"no image", b"\x89PNG\r\n\x1a\n torn"])
-def test_broken_image_is_named(pets: Path, content: bytes) -> None:
+def test_broken_image_is_named(pets: Path, cache: Path, content: bytes) -> None:
     (pets / "test" / "dog" / "1.png").write_bytes(content)
     with pytest.raises(UserError) as call:
         load_pets(pets, [])
@@ -103,6 +259,22 @@ def test_broken_image_is_named(pets: Path, content: bytes) -> None:
         "image_broken",
         f"{pets}/test/dog/1.png: the image cannot be decoded",
         "Remove the file or replace it, then run the same command again",
+    )
+    assert list((cache / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("count, more", [(3, ""), (5, "; and 2 more")])
+def test_broken_images_are_counted(pets: Path, count: int, more: str) -> None:
+    images = sorted((pets / "train").glob("*/[0-9].png"))
+    for image in images[:count]:
+        image.write_bytes(b"")
+    with pytest.raises(UserError) as call:
+        load_pets(pets, [])
+    named = "; ".join(f"{image}: the image cannot be decoded" for image in images[:3])
+    assert (call.value.code, call.value.message, call.value.hint) == (
+        "image_broken",
+        f"data set pets: {count} of 10 images cannot be used: {named}{more}",
+        "Remove the files or replace them, then run the same command again",
     )
 
 

@@ -1,10 +1,15 @@
 import hashlib
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from torchvision.datasets import CIFAR10, CIFAR100
 
-from capstone_worker.data.source import BUNDLED, digest, resolve
+from capstone_worker.data.published import PUBLISHED
+from capstone_worker.data.source import BUNDLED, describe, digest, resolve
 from capstone_worker.errors import UserError
 
 
@@ -68,15 +73,58 @@ def test_digest_of_the_documented_form(tmp_path: Path, cache: Path) -> None:
     assert digest(source) == "0" * 64
 
 
-def test_unknown_set_says_where_to_put_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name, guess", [("pets", ""), ("cifar01", 'Did you mean "cifar10"? ')])
+def test_unknown_set_says_where_to_put_it(tmp_path: Path, name: str, guess: str) -> None:
     with pytest.raises(UserError) as call:
-        resolve("cifar10", data_root=tmp_path)
+        resolve(name, data_root=tmp_path)
     assert message(call) == (
         "dataset_missing",
-        f"data set cifar10: no folder {tmp_path}/cifar10/train and none bundled",
-        f"Put the images into {tmp_path}/cifar10/train/<class>/ and {tmp_path}/cifar10/test/<class>/, "
-        "or use a bundled set: fashion_mnist_mini",
+        f"data set {name}: no folder {tmp_path}/{name}/train, and no set is known by that name",
+        f"{guess}Put the images into {tmp_path}/{name}/train/<class>/ and {tmp_path}/{name}/test/<class>/, "
+        "or use a known set: fashion_mnist_mini, cifar10, cifar100",
     )
+
+
+@pytest.mark.parametrize(
+    "name, folder, content",
+    [
+        (
+            "cifar10",
+            "cifar-10-batches-py",
+            "fe463cf814c9efaa6f932ad92ab42c21f629345e57036dfdf1fcab4128f77896",
+        ),
+        (
+            "cifar100",
+            "cifar-100-python",
+            "d717791ac68d7a917595086266fdca509841a551fd7f63c70ca362c54a62433c",
+        ),
+    ],
+)
+def test_published_set_is_known_before_it_is_there(
+    tmp_path: Path, name: str, folder: str, content: str
+) -> None:
+    """The digests stand in the TypeScript tests too."""
+    source = resolve(name, data_root=tmp_path / "x" / "..")
+    assert (source.kind, source.root) == ("torchvision", tmp_path / folder)
+    assert digest(source) == content
+
+
+@pytest.mark.parametrize("name, constants", [("cifar10", CIFAR10), ("cifar100", CIFAR100)])
+def test_published_constants_are_those_of_torchvision(name: str, constants: type[CIFAR10]) -> None:
+    published = PUBLISHED[name]
+    assert published.url == constants.url
+    assert published.archive == constants.filename
+    assert published.archive_md5 == constants.tgz_md5
+    assert published.folder == constants.base_folder
+    assert list(published.train.items()) == [tuple(entry) for entry in constants.train_list]
+    assert list(published.test.items()) == [tuple(entry) for entry in constants.test_list]
+    assert published.meta == {constants.meta["filename"]: constants.meta["md5"]}
+    assert published.classes_key == constants.meta["key"]
+
+
+def test_a_folder_in_the_data_root_wins_over_published_files(pets: Path) -> None:
+    root = pets.rename(pets.with_name("cifar10"))
+    assert resolve("cifar10", data_root=root.parent).kind == "folder"
 
 
 def test_path_that_is_no_folder(tmp_path: Path) -> None:
@@ -89,6 +137,23 @@ def test_path_that_is_no_folder(tmp_path: Path) -> None:
     )
 
 
+def test_where_a_set_comes_from(tmp_path: Path) -> None:
+    """The same words stand in the TypeScript tests."""
+
+    def said(name: str) -> str:
+        return describe(resolve(name, data_root=tmp_path))
+
+    assert said("fashion_mnist_mini") == "bundled with capstone"
+    archive = "cifar-100-python.tar.gz"
+    assert said("cifar100") == f"{archive} (169 MB), downloaded into {tmp_path} when it is first needed"
+    (tmp_path / archive).touch()
+    assert said("cifar100") == f"{tmp_path}/{archive}, extracted when it is first needed"
+    (tmp_path / "cifar-100-python").mkdir()
+    for file in ("train", "test", "meta"):
+        (tmp_path / "cifar-100-python" / file).touch()
+    assert said("cifar100") == f"{tmp_path}/cifar-100-python"
+
+
 def test_empty_class_is_named(pets: Path) -> None:
     for image in (pets / "test" / "dog").glob("*.png"):
         image.unlink()
@@ -97,8 +162,8 @@ def test_empty_class_is_named(pets: Path) -> None:
     assert message(call) == (
         "dataset_class_empty",
         f"data set pets: class dog has no images in {pets}/test/dog",
-        "Add images (.bmp .gif .jpeg .jpg .pgm .png .ppm .tif .tiff .webp), "
-        "or remove the class from train and test",
+        "Add images (.apng .avif .bmp .dib .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pbm .pcx .pgm .png "
+        ".pnm .ppm .qoi .sgi .tga .tif .tiff .webp), or remove the class from train and test",
     )
 
 
@@ -115,14 +180,15 @@ def test_class_in_one_split_only(pets: Path, split: str, other: str) -> None:
     )
 
 
-def test_fewer_than_two_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_classes(tmp_path: Path, count: int) -> None:
     for split in ("train", "test"):
-        (tmp_path / split / "cat").mkdir(parents=True)
+        tmp_path.joinpath(split, *["cat"][:count]).mkdir(parents=True)
     with pytest.raises(UserError) as call:
         resolve("pets", data_root=tmp_path, path=tmp_path)
     assert message(call) == (
         "dataset_classes",
-        f"data set pets: expected at least 2 class folders in {tmp_path}/train, found 1",
+        f"data set pets: expected at least 2 class folders in {tmp_path}/train, found {count}",
         "Put the images of each class into a folder of its own, named for the class",
     )
 
@@ -138,12 +204,81 @@ def test_missing_split(pets: Path) -> None:
     )
 
 
-def test_name_that_is_not_utf8(pets: Path) -> None:
-    (pets / "train" / "cat" / os.fsdecode(b"caf\xe9.png")).touch()
+_NOT_UTF8 = (
+    "is not UTF-8",
+    "Rename it: names are part of the data set's digest, which is computed in UTF-8",
+)
+_CONTROL = (
+    "has control characters",
+    "Rename it: names are printed, and these would change what the terminal shows",
+)
+
+
+@pytest.mark.parametrize(
+    "folder, name, shown, refused",
+    [
+        ("train/cat", b"caf\xe9.png", r"caf\xe9.png", _NOT_UTF8),
+        ("test", b"caf\xe9", r"caf\xe9", _NOT_UTF8),
+        ("train", b"\x1b[31mred", r"\x1b[31mred", _CONTROL),
+        ("test/dog", b"two\nlines.png", r"two\x0alines.png", _CONTROL),
+        ("test", "a\u202eb".encode(), r"a\xe2\x80\xaeb", _CONTROL),
+    ],
+)
+def test_name_that_cannot_be_printed(
+    pets: Path, folder: str, name: bytes, shown: str, refused: tuple[str, str]
+) -> None:
+    path = pets / folder / os.fsdecode(name)
+    if "/" in folder:
+        path.touch()
+    else:
+        path.mkdir()
+    with pytest.raises(UserError) as call:
+        resolve("pets", data_root=pets.parent)
+    fault, hint = refused
+    assert message(call) == ("dataset_file_name", f'{pets}/{folder}: the name "{shown}" {fault}', hint)
+
+
+def test_links_that_lead_in_a_circle(pets: Path) -> None:
+    (pets / "train" / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(UserError) as call:
         resolve("pets", data_root=pets.parent)
     assert message(call) == (
-        "dataset_file_name",
-        f"{pets}/train/cat: the name b'caf\\xe9.png' is not UTF-8",
-        "Rename it: names are part of the data set's digest, which is computed in UTF-8",
+        "input_not_readable",
+        f"{pets}/train/cat/loop.png cannot be read: its links lead in a circle",
+        "Check its path and permissions",
     )
+
+
+@contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Root may read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if user == 0:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("unreadable", ["train", "train/cat", "test/dog/0.png"])
+def test_what_may_not_be_read(pets: Path, unreadable: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own may not be entered by others
+        Path(folder).chmod(0o755)
+        root = pets.rename(Path(folder) / "pets")
+        (root / unreadable).chmod(0)
+        with ordinary_user(), pytest.raises(UserError) as call:
+            digest(resolve("pets", data_root=root.parent))
+    assert message(call) == (
+        "input_not_readable",
+        f"{root}/{unreadable} cannot be read: permission denied",
+        "Check its path and permissions",
+    )
+
+
+def test_digest_where_the_cache_cannot_be_written(pets: Path, cache: Path) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text("a file where a folder is needed")
+    source = resolve("pets", data_root=pets.parent)
+    assert digest(source) == digest(source)

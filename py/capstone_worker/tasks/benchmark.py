@@ -62,7 +62,7 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
     settings, image_size = task["spec"]["benchmark"], task["spec"]["model"]["image_size"]
     phase(report, "load")
     original, artifact = _load_models(task)
-    data = load_dataset(task, report)
+    data = load_dataset(task, report, should_stop)
     test = _test_images(data, settings["max_eval_samples"], original, task["paths"]["original"])
     same_in_all = {
         **_identity(task),

@@ -7,29 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from ..data.cache import Dataset, load
-from ..data.source import digest, resolve
+from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
-from ..report import Report
+from ..report import Report, ShouldStop
 
 _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
 
-def load_dataset(task: Mapping[str, Any], report: Report) -> Dataset:
-    """The data set that a task names, at its model's image size.
+def find_dataset(task: Mapping[str, Any]) -> DataSource:
+    """Where the data set that a task names is now; raises as `data.source.resolve`."""
+    name, source = task["spec"]["dataset"]["name"], task["spec"]["dataset"]["source"]
+    root = Path(task["paths"]["dataset"])
+    return resolve(name, data_root=root.parent, path=root if source == "folder" else None)
+
+
+def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldStop) -> Dataset:
+    """The data set that a task names, at its model's image size; downloaded and decoded where it never was.
 
     Raises:
         UserError: ``dataset_changed``; or as `data.source.resolve` and `data.cache.load`.
         MachineError: as `data.cache.load`.
+        Stopped: as `data.cache.load`.
     """
-    name, source = task["spec"]["dataset"]["name"], task["spec"]["dataset"]["source"]
-    root = Path(task["paths"]["dataset"])
-    found = resolve(name, data_root=root.parent, path=root if source == "folder" else None)
+    found = find_dataset(task)
     if digest(found) != task["inputs"]["dataset"]:
         raise UserError(
-            "dataset_changed", f"data set {name}: {root} has changed since the task was planned", _PLAN_AGAIN
+            "dataset_changed",
+            f"data set {found.name}: {task['paths']['dataset']} has changed since the task was planned",
+            _PLAN_AGAIN,
         )
-    return load(found, task["spec"]["model"]["image_size"], report)
+    return load(found, task["spec"]["model"]["image_size"], report, should_stop)
 
 
 def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:

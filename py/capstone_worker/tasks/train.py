@@ -41,7 +41,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         if "weights" in spec
         else None
     )
-    data = load_dataset(task, report)
+    data = load_dataset(task, report, should_stop)
     classes = len(data.classes)
     network = build(
         model["arch"],
