@@ -16,6 +16,9 @@ export const DEV_LOCK_FILE = 'requirements-dev.txt';
 /** Of the installer itself. */
 export const UV_LOCK_FILE = 'requirements-uv.txt';
 
+/** What an environment takes on disk when it is ready; measured with CUDA, for the CPU build rounded up from its wheels. */
+export const ENVIRONMENT_BYTES = { cuda: 5.2e9, cpu: 1e9 } as const;
+
 /** As `process.platform` and `process.arch`. */
 export interface Platform {
   readonly os: NodeJS.Platform;

@@ -20,6 +20,7 @@ import {
 import type { Interpreter } from './find.ts';
 import { hasUv, installPackages } from './install-packages.ts';
 import {
+  ENVIRONMENT_BYTES,
   hasCudaBuild,
   type LockFile,
   lockDigest,
@@ -47,11 +48,7 @@ export interface SetupRequest {
   writeJson(path: string, value: unknown): void;
 }
 
-/** What is downloaded, and what an environment takes on disk when it is ready. */
-const SIZES = {
-  cuda: { download: 'about 2 GB', bytes: 5.2e9 },
-  cpu: { download: 'about 260 MB', bytes: 1e9 },
-} as const;
+const DOWNLOADS = { cuda: 'about 2 GB', cpu: 'about 260 MB' } as const;
 
 export async function setup(request: SetupRequest): Promise<Interpreter> {
   const paths = environmentPaths(request.packageRoot, request.env);
@@ -103,7 +100,7 @@ async function make(
     pinned,
     ...(request.python === undefined ? {} : { python: request.python }),
   });
-  refuseWithoutRoom(paths.folder, sizeOf(wanted, request.platform).bytes);
+  refuseWithoutRoom(paths.folder, ENVIRONMENT_BYTES[kindOf(wanted, request.platform)]);
   request.report(`Python ${base.version} (${base.path}) -> ${paths.folder}`);
   return replacing(paths, there, async () => {
     await makeVenv({
@@ -148,8 +145,9 @@ async function fill(
   const { packageRoot, env, report } = request;
   request.writeJson(paths.record, wanted);
   const build = wanted.lock_file === 'requirements-cpu.txt' ? ' (CPU build)' : '';
-  const { download } = sizeOf(wanted, request.platform);
-  report(`Installing torch 2.2.2${build} and what the workers need: ${download} to download`);
+  report(
+    `Installing torch 2.2.2${build} and what the workers need: ${DOWNLOADS[kindOf(wanted, request.platform)]} to download`,
+  );
   await installPackages({
     packageRoot,
     folder: paths.folder,
@@ -194,8 +192,8 @@ print(json.dumps({"python": platform.python_version(), **{n: version(n) for n in
   return JSON.parse(stdout) as object;
 }
 
-function sizeOf({ lock_file }: InstallingRecord, platform: Platform): (typeof SIZES)[keyof typeof SIZES] {
-  return SIZES[hasCudaBuild(platform) && lock_file === 'requirements.txt' ? 'cuda' : 'cpu'];
+function kindOf({ lock_file }: InstallingRecord, platform: Platform): keyof typeof ENVIRONMENT_BYTES {
+  return hasCudaBuild(platform) && lock_file === 'requirements.txt' ? 'cuda' : 'cpu';
 }
 
 function refuseWithoutRoom(folder: string, needed: number): void {
