@@ -291,7 +291,8 @@ describe('is refused with what to do next', () => {
     writeFileSync(join(clone.root, 'requirements-cpu.txt'), 'torch==2.2.2+cpu\n');
     expect(await clone.refusal({ variant: 'cpu' })).toBe(
       'error: requirements-cpu.txt holds no checked hashes of the CPU builds yet, and nothing is installed unchecked\n' +
-        '  Take the full build of torch: capstone setup --torch default\n',
+        '  Take the full build of torch: capstone setup --torch default\n' +
+        '  Or use an interpreter that has the CPU builds: CAPSTONE_PYTHON=/path/to/python\n',
     );
   });
 

@@ -58,7 +58,9 @@ export async function setup(request: SetupRequest): Promise<Interpreter> {
     const there = readEnvironment(paths, request.packageRoot);
     const wanted = wantedFrom(request, there);
     const ready =
-      there.state === 'ready' && there.record.variant === wanted.variant && there.record.dev === wanted.dev;
+      there.state === 'ready' &&
+      there.record.lock_file === wanted.lock_file &&
+      there.record.dev === wanted.dev;
     const record = ready ? there.record : await make(request, paths, there, wanted);
     const { python, torch, torchvision, numpy } = record;
     return { path: paths.python, origin: 'managed', python, torch, torchvision, numpy };
@@ -87,8 +89,8 @@ async function make(
 ): Promise<EnvironmentRecord> {
   const pinned = pinnedPythons(readFileSync(join(request.packageRoot, wanted.lock_file), 'utf8'));
   if (pinned.length === 0) throw nothingPinned(wanted.lock_file);
-  // Of two variants in one folder, gigabytes of the first would stay.
-  const keeps = (there.record ?? wanted).variant === wanted.variant;
+  // Of two builds in one folder, gigabytes of the first would stay.
+  const keeps = (there.record ?? wanted).lock_file === wanted.lock_file;
   const withPip = !(await hasUv(wanted.lock_file, request.env));
   if (keeps && (await isUsable(paths.python, { pinned, withPip, env: request.env }))) {
     return fill(request, paths, wanted);
@@ -103,6 +105,7 @@ async function make(
   refuseWithoutRoom(paths.folder, ENVIRONMENT_BYTES[kindOf(wanted, request.platform)]);
   request.report(`Python ${base.version} (${base.path}) -> ${paths.folder}`);
   return replacing(paths, there, async () => {
+    request.writeJson(paths.record, wanted);
     await makeVenv({
       base,
       folder: paths.folder,
@@ -175,12 +178,14 @@ async function isUsable(
   { pinned, withPip, env }: { pinned: readonly string[]; withPip: boolean; env: NodeJS.ProcessEnv },
 ): Promise<boolean> {
   if (!existsSync(python)) return false;
-  const { failed, stdout } = await execa(
+  const options = { reject: false, env, extendEnv: false } as const;
+  const { stdout } = await execa(
     python,
-    ['-c', `import ${withPip ? 'pip, ' : ''}platform; print(platform.python_version())`],
-    { reject: false, env, extendEnv: false },
+    ['-c', 'import platform; print(platform.python_version())'],
+    options,
   );
-  return !failed && pinned.includes(minorOf(stdout));
+  if (!pinned.includes(minorOf(stdout ?? ''))) return false;
+  return !withPip || !(await execa(python, ['-m', 'pip', '--version'], options)).failed;
 }
 
 async function versionsIn(python: string, env: NodeJS.ProcessEnv): Promise<object> {
@@ -210,7 +215,10 @@ function nothingPinned(file: LockFile): MachineError {
   return new MachineError(
     'torch_not_pinned',
     `${file} holds no checked hashes of the CPU builds yet, and nothing is installed unchecked`,
-    ['Take the full build of torch: capstone setup --torch default'],
+    [
+      'Take the full build of torch: capstone setup --torch default',
+      'Or use an interpreter that has the CPU builds: CAPSTONE_PYTHON=/path/to/python',
+    ],
   );
 }
 
