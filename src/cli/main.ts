@@ -41,6 +41,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   schema: { summary: 'Print a JSON Schema', load: () => import('../commands/schema.ts') },
   setup: { summary: 'Make the Python environment', load: () => import('../commands/setup.ts') },
+  doctor: {
+    summary: 'Say what is there, what is missing and what to do',
+    load: () => import('../commands/doctor.ts'),
+  },
 };
 
 /** Runs one command line and says how to exit; never exits itself. */

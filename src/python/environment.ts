@@ -1,18 +1,24 @@
-/** Where the managed environment lies and the record that says it is ready. */
+/** Where the managed environment lies, and the record in it that says what became of its set-up. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
-import { sha256 } from '../digest.ts';
+import { LockFile, lockDigest, Variant } from './lock-files.ts';
 
-/** `.capstone.json` in the environment, written last: an environment without it is not ready. */
-export const EnvironmentRecord = z.object({
+const Wanted = z.object({
   version: z.literal(1),
-  state: z.literal('ready'),
-  /** Of the lock files it was installed from. */
-  digest: z.string(),
+  // Records of 0.1.0 name neither of the two.
+  variant: Variant.default('default'),
+  lock_file: LockFile.default('requirements.txt'),
   /** Whether what the checks and tests need is in it too. */
   dev: z.boolean(),
+});
+
+/** `.capstone.json` in the environment, rewritten last: until then a set-up is going on, or was interrupted. */
+export const EnvironmentRecord = Wanted.extend({
+  state: z.literal('ready'),
+  /** Of the lock file as it was installed. */
+  digest: z.string(),
   python: z.string(),
   torch: z.string(),
   torchvision: z.string(),
@@ -20,46 +26,66 @@ export const EnvironmentRecord = z.object({
 });
 export type EnvironmentRecord = z.infer<typeof EnvironmentRecord>;
 
+export const InstallingRecord = Wanted.extend({ state: z.literal('installing') });
+export type InstallingRecord = z.infer<typeof InstallingRecord>;
+
+const AnyRecord = z.discriminatedUnion('state', [EnvironmentRecord, InstallingRecord]);
+
 export interface EnvironmentPaths {
   readonly folder: string;
   readonly python: string;
   readonly record: string;
   readonly lock: string;
-  readonly digest: string;
+  /** Where the environment waits while one of the other variant is made in its place. */
+  readonly replaced: string;
 }
+
+/** What is there. Every state but `ready` is mended by `capstone setup`. */
+export type Environment =
+  | { readonly state: 'ready'; readonly record: EnvironmentRecord }
+  /** Installed from lock files that have changed since. */
+  | { readonly state: 'outdated'; readonly record: EnvironmentRecord }
+  /** Its interpreter is gone: a link to a Python that was removed. */
+  | { readonly state: 'broken'; readonly record: EnvironmentRecord }
+  /** A set-up is going on, or was interrupted. */
+  | { readonly state: 'unfinished'; readonly record: InstallingRecord }
+  | { readonly state: 'absent'; readonly record?: undefined };
 
 /** Beside the program in a clone; in the user's data folder where the program's own is not to be written to. */
 export function environmentPaths(packageRoot: string, env: NodeJS.ProcessEnv): EnvironmentPaths {
-  const digest = lockDigest(packageRoot);
   const folder = isClone(packageRoot)
     ? join(packageRoot, '.venv')
-    : join(
-        env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'),
-        'capstone',
-        `env-${digest.slice(0, 16)}`,
-      );
+    : join(dataHome(env), 'capstone', `env-${lockDigest(packageRoot, 'requirements.txt').slice(0, 16)}`);
   return {
     folder,
     python: join(folder, 'bin', 'python'),
     record: join(folder, '.capstone.json'),
     lock: `${folder}.lock`,
-    digest,
+    replaced: `${folder}.replaced`,
   };
 }
 
-/** The record, where the environment is ready and was installed from the lock files of now. */
-export function readEnvironmentRecord(paths: EnvironmentPaths): EnvironmentRecord | undefined {
-  if (!existsSync(paths.record) || !existsSync(paths.python)) return undefined;
+export function readEnvironment(paths: EnvironmentPaths, packageRoot: string): Environment {
+  const record = readRecord(paths.record);
+  if (record === undefined) return { state: 'absent' };
+  if (record.state === 'installing') return { state: 'unfinished', record };
+  if (!existsSync(paths.python)) return { state: 'broken', record };
+  const current = record.digest === lockDigest(packageRoot, record.lock_file);
+  return { state: current ? 'ready' : 'outdated', record };
+}
+
+function readRecord(path: string): EnvironmentRecord | InstallingRecord | undefined {
   try {
-    const record = EnvironmentRecord.parse(JSON.parse(readFileSync(paths.record, 'utf8')));
-    return record.digest === paths.digest ? record : undefined;
+    return AnyRecord.parse(JSON.parse(readFileSync(path, 'utf8')));
   } catch {
-    return undefined; // half-written or foreign: set up again
+    return undefined; // none, or a foreign one: set up again
   }
 }
 
-function lockDigest(packageRoot: string): string {
-  return sha256(readFileSync(join(packageRoot, 'requirements.txt')));
+/** A variable that is no absolute path is ignored, as the XDG specification asks. */
+function dataHome(env: NodeJS.ProcessEnv): string {
+  const given = env['XDG_DATA_HOME'] ?? '';
+  return isAbsolute(given) ? given : join(env['HOME'] || homedir(), '.local', 'share');
 }
 
 function isClone(packageRoot: string): boolean {

@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { z } from 'zod';
 import { MachineError } from '../errors/errors.ts';
-import { environmentPaths, readEnvironmentRecord } from './environment.ts';
+import { type Environment, environmentPaths, readEnvironment } from './environment.ts';
 
 export interface Interpreter {
   readonly path: string;
@@ -50,19 +50,27 @@ export async function findInterpreter({ packageRoot, env, python }: FindRequest)
   const given = python ?? env['CAPSTONE_PYTHON'];
   if (given !== undefined && given !== '') return probe(given);
   const paths = environmentPaths(packageRoot, env);
-  const record = readEnvironmentRecord(paths);
-  if (record === undefined) {
-    throw new MachineError('environment_not_ready', `the Python environment ${paths.folder} is not ready`, [
-      'Make it: capstone setup',
-      'Or use an interpreter with torch 2.2 to 2.11: CAPSTONE_PYTHON=/path/to/python',
-    ]);
-  }
-  const { torch, torchvision, numpy } = record;
-  return { path: paths.python, origin: 'managed', python: record.python, torch, torchvision, numpy };
+  const environment = readEnvironment(paths, packageRoot);
+  if (environment.state !== 'ready') throw notReady(environment.state, paths.folder);
+  const { python: version, torch, torchvision, numpy } = environment.record;
+  return { path: paths.python, origin: 'managed', python: version, torch, torchvision, numpy };
+}
+
+function notReady(state: Exclude<Environment['state'], 'ready'>, folder: string): MachineError {
+  const why = {
+    absent: 'is not made yet',
+    unfinished: 'is unfinished: its set-up is going on, or was interrupted',
+    outdated: 'was installed from lock files that have changed since',
+    broken: 'has lost its interpreter',
+  }[state];
+  return new MachineError('environment_not_ready', `the Python environment ${folder} ${why}`, [
+    state === 'absent' ? 'Make it: capstone setup' : 'Mend it: capstone setup',
+    'Or use an interpreter with torch 2.2 to 2.11: CAPSTONE_PYTHON=/path/to/python',
+  ]);
 }
 
 /** Asks an interpreter for its versions and refuses one that could not run the workers. */
-async function probe(path: string): Promise<Interpreter> {
+export async function probe(path: string): Promise<Interpreter> {
   const { stdout, failed, shortMessage } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
   if (failed) {
     throw new MachineError('python_unusable', `${path} cannot be run: ${shortMessage}`, [

@@ -1,24 +1,46 @@
 /**
- * Makes the managed environment from the lock file. The record is written last, so that a set-up that was
- * interrupted is mended by the next one.
+ * Makes the managed environment from a lock file. A set-up that was interrupted is mended by the next one: the
+ * record says `installing` until everything is in, and of which variant it was to be.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { MachineError } from '../errors/errors.ts';
+import { MachineError, UserError } from '../errors/errors.ts';
+import { formatBytes } from '../units.ts';
+import { findBasePython, minorOf } from './base-python.ts';
+import { freeBytes } from './disk-room.ts';
 import {
+  type Environment,
   type EnvironmentPaths,
   EnvironmentRecord,
   environmentPaths,
-  readEnvironmentRecord,
+  type InstallingRecord,
+  readEnvironment,
 } from './environment.ts';
 import type { Interpreter } from './find.ts';
+import { hasUv, installPackages } from './install-packages.ts';
+import {
+  ENVIRONMENT_BYTES,
+  hasCudaBuild,
+  type LockFile,
+  lockDigest,
+  lockFileFor,
+  type Platform,
+  pinnedPythons,
+  type Variant,
+} from './lock-files.ts';
+import { makeVenv } from './make-venv.ts';
 
 export interface SetupRequest {
   readonly packageRoot: string;
   readonly env: NodeJS.ProcessEnv;
+  readonly platform: Platform;
   /** Also what the checks and tests need. */
   readonly dev: boolean;
+  /** Without one: the variant that is there, else the default. */
+  readonly variant?: Variant;
+  /** The interpreter to make the environment from, instead of the first on PATH that serves. */
+  readonly python?: string;
   report(line: string): void;
   /** Takes the lock that keeps two set-ups from each other. */
   lock(path: string): Promise<{ release(): Promise<void> }>;
@@ -26,19 +48,20 @@ export interface SetupRequest {
   writeJson(path: string, value: unknown): void;
 }
 
-/** Newest first: torch 2.2.2 has wheels for none newer, and capstone is written for none older. */
-const CANDIDATES = ['python3.12', 'python3.11', 'python3.10', 'python3', 'python'] as const;
-const SUPPORTED = /^3\.(10|11|12)\./;
-/** Installs torch in 20 s where pip takes 80. */
-const UV = 'uv==0.13.9';
-const ERROR_LINES = 15;
+const DOWNLOADS = { cuda: 'about 2 GB', cpu: 'about 260 MB' } as const;
 
 export async function setup(request: SetupRequest): Promise<Interpreter> {
   const paths = environmentPaths(request.packageRoot, request.env);
-  const lock = await request.lock(paths.lock);
+  const lock = await lockWritable(request, paths.lock);
   try {
-    const ready = readEnvironmentRecord(paths);
-    const record = ready !== undefined && (ready.dev || !request.dev) ? ready : await install(request, paths);
+    bringBack(paths);
+    const there = readEnvironment(paths, request.packageRoot);
+    const wanted = wantedFrom(request, there);
+    const ready =
+      there.state === 'ready' &&
+      there.record.lock_file === wanted.lock_file &&
+      there.record.dev === wanted.dev;
+    const record = ready ? there.record : await make(request, paths, there, wanted);
     const { python, torch, torchvision, numpy } = record;
     return { path: paths.python, origin: 'managed', python, torch, torchvision, numpy };
   } finally {
@@ -46,135 +69,178 @@ export async function setup(request: SetupRequest): Promise<Interpreter> {
   }
 }
 
-async function install(request: SetupRequest, paths: EnvironmentPaths): Promise<EnvironmentRecord> {
-  const { packageRoot, report } = request;
-  rmSync(paths.record, { force: true });
-  const run = runner(request);
-  if (!(await runs(paths.python, request.env))) {
-    rmSync(paths.folder, { recursive: true, force: true });
-    const base = await findBase(request);
-    report(`Python ${base.version} (${base.path}) -> ${paths.folder}`);
-    await makeFolder(base.path, paths, request);
+/** What is asked for, on top of what is there or was being made. */
+function wantedFrom(request: SetupRequest, { record }: Environment): InstallingRecord {
+  const variant = request.variant ?? record?.variant ?? 'default';
+  return {
+    version: 1,
+    state: 'installing',
+    variant,
+    lock_file: lockFileFor(variant, request.platform),
+    dev: request.dev || (record?.dev ?? false),
+  };
+}
+
+async function make(
+  request: SetupRequest,
+  paths: EnvironmentPaths,
+  there: Environment,
+  wanted: InstallingRecord,
+): Promise<EnvironmentRecord> {
+  const pinned = pinnedPythons(readFileSync(join(request.packageRoot, wanted.lock_file), 'utf8'));
+  if (pinned.length === 0) throw nothingPinned(wanted.lock_file);
+  // Of two builds in one folder, gigabytes of the first would stay.
+  const keeps = (there.record ?? wanted).lock_file === wanted.lock_file;
+  const withPip = !(await hasUv(wanted.lock_file, request.env));
+  if (keeps && (await isUsable(paths.python, { pinned, withPip, env: request.env }))) {
+    return fill(request, paths, wanted);
   }
-  const files = [
-    join(packageRoot, 'requirements.txt'),
-    ...(request.dev ? [join(packageRoot, 'requirements-dev.txt')] : []),
-  ];
-  const requirements = files.flatMap((file) => ['-r', file]);
-  const uv = await findUv(paths, request);
-  report('Installing torch 2.2.2 and what the workers need (about 2 GB to download, 5 GB on disk with CUDA)');
-  if (uv !== undefined) {
-    await run(uv, ['pip', 'install', '--python', paths.python, '--require-hashes', ...requirements]);
-  } else {
-    await run(paths.python, [
-      '-m',
-      'pip',
-      'install',
-      '--disable-pip-version-check',
-      '--require-hashes',
-      ...requirements,
-    ]);
+  const base = await findBasePython({
+    env: request.env,
+    os: request.platform.os,
+    lockFile: wanted.lock_file,
+    pinned,
+    ...(request.python === undefined ? {} : { python: request.python }),
+  });
+  refuseWithoutRoom(paths.folder, ENVIRONMENT_BYTES[kindOf(wanted, request.platform)]);
+  request.report(`Python ${base.version} (${base.path}) -> ${paths.folder}`);
+  return replacing(paths, there, async () => {
+    request.writeJson(paths.record, wanted);
+    await makeVenv({
+      base,
+      folder: paths.folder,
+      withPip,
+      env: request.env,
+      command: again(request),
+    });
+    return fill(request, paths, wanted);
+  });
+}
+
+/** Of a set-up that was killed while it replaced an environment: back in its place, or gone with the new one there. */
+function bringBack({ folder, replaced }: EnvironmentPaths): void {
+  if (existsSync(replaced) && !existsSync(folder)) renameSync(replaced, folder);
+  rmSync(replaced, { recursive: true, force: true });
+}
+
+/** A ready environment waits beside the new one and comes back where that fails. */
+async function replacing<T>(paths: EnvironmentPaths, there: Environment, act: () => Promise<T>): Promise<T> {
+  if (there.state === 'ready') renameSync(paths.folder, paths.replaced);
+  else rmSync(paths.folder, { recursive: true, force: true });
+  try {
+    const made = await act();
+    rmSync(paths.replaced, { recursive: true, force: true });
+    return made;
+  } catch (error) {
+    if (existsSync(paths.replaced)) {
+      rmSync(paths.folder, { recursive: true, force: true });
+      renameSync(paths.replaced, paths.folder);
+    }
+    throw error;
   }
-  const record = await describe(paths, request);
+}
+
+async function fill(
+  request: SetupRequest,
+  paths: EnvironmentPaths,
+  wanted: InstallingRecord,
+): Promise<EnvironmentRecord> {
+  const { packageRoot, env, report } = request;
+  request.writeJson(paths.record, wanted);
+  const build = wanted.lock_file === 'requirements-cpu.txt' ? ' (CPU build)' : '';
+  report(
+    `Installing torch 2.2.2${build} and what the workers need: ${DOWNLOADS[kindOf(wanted, request.platform)]} to download`,
+  );
+  await installPackages({
+    packageRoot,
+    folder: paths.folder,
+    python: paths.python,
+    lockFile: wanted.lock_file,
+    dev: wanted.dev,
+    env,
+    report,
+    command: again(request),
+  });
+  const record = EnvironmentRecord.parse({
+    ...wanted,
+    state: 'ready',
+    digest: lockDigest(packageRoot, wanted.lock_file),
+    ...(await versionsIn(paths.python, env)),
+  });
   request.writeJson(paths.record, record);
   report(`Ready: ${paths.folder}`);
   return record;
 }
 
-/** The first candidate that runs and is of a version that works; a shim that is there may still not run. */
-async function findBase({ env }: SetupRequest): Promise<{ path: string; version: string }> {
-  const seen: string[] = [];
-  for (const name of CANDIDATES) {
-    const { stdout, failed } = await execa(
-      name,
-      ['-c', 'import platform, sys; print(sys.executable); print(platform.python_version())'],
-      { reject: false, env, extendEnv: false },
-    );
-    const [path = '', version = ''] = failed ? [] : stdout.split('\n');
-    if (SUPPORTED.test(version)) return { path, version };
-    if (version !== '') seen.push(version);
-  }
-  throw new MachineError(
-    'python_missing',
-    `no Python 3.10, 3.11 or 3.12 found${seen.length === 0 ? '' : ` (only ${[...new Set(seen)].join(', ')})`}`,
-    ['Install one of them, for example: apt-get install python3 python3-venv'],
+/** Whether packages can be installed into what is there: it runs, has pip, and the lock file serves its Python. */
+async function isUsable(
+  python: string,
+  { pinned, withPip, env }: { pinned: readonly string[]; withPip: boolean; env: NodeJS.ProcessEnv },
+): Promise<boolean> {
+  if (!existsSync(python)) return false;
+  const options = { reject: false, env, extendEnv: false } as const;
+  const { stdout } = await execa(
+    python,
+    ['-c', 'import platform; print(platform.python_version())'],
+    options,
   );
+  if (!pinned.includes(minorOf(stdout ?? ''))) return false;
+  return !withPip || !(await execa(python, ['-m', 'pip', '--version'], options)).failed;
 }
 
-async function makeFolder(python: string, paths: EnvironmentPaths, { env }: SetupRequest): Promise<void> {
-  const { failed, stdout, stderr } = await execa(python, ['-m', 'venv', paths.folder], {
-    reject: false,
-    env,
-    extendEnv: false,
-  });
-  if (!failed) return;
-  rmSync(paths.folder, { recursive: true, force: true });
-  if (/ensurepip|No module named venv/.test(stdout + stderr)) {
-    throw new MachineError(
-      'venv_missing',
-      `${python} cannot make environments: its venv package is missing`,
-      ['Install it, for example: apt-get install python3-venv'],
-    );
-  }
-  throw new MachineError(
-    'venv_failed',
-    `${python} -m venv ${paths.folder} failed:\n${lastLines(stdout, stderr)}`,
-  );
-}
-
-/** uv from PATH, else put into the environment; undefined where it cannot be had, and pip does the work. */
-async function findUv(paths: EnvironmentPaths, request: SetupRequest): Promise<string | undefined> {
-  if (await runs('uv', request.env)) return 'uv';
-  const inside = join(paths.folder, 'bin', 'uv');
-  if (await runs(inside, request.env)) return inside;
-  const { failed } = await execa(
-    paths.python,
-    ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', UV],
-    { reject: false, env: request.env, extendEnv: false },
-  );
-  if (!failed) return inside;
-  request.report('uv cannot be had; pip installs instead, which takes longer');
-  return undefined;
-}
-
-async function describe(paths: EnvironmentPaths, request: SetupRequest): Promise<EnvironmentRecord> {
+async function versionsIn(python: string, env: NodeJS.ProcessEnv): Promise<object> {
   const probe = `
 import json, platform
 from importlib.metadata import version
 print(json.dumps({"python": platform.python_version(), **{n: version(n) for n in ("torch", "torchvision", "numpy")}}))`;
-  const { stdout } = await execa(paths.python, ['-c', probe]);
-  return EnvironmentRecord.parse({
-    version: 1,
-    state: 'ready',
-    digest: paths.digest,
-    dev: request.dev,
-    ...JSON.parse(stdout),
-  });
+  const { stdout } = await execa(python, ['-c', probe], { env, extendEnv: false });
+  return JSON.parse(stdout) as object;
 }
 
-async function runs(command: string, env: NodeJS.ProcessEnv): Promise<boolean> {
-  return !(await execa(command, ['--version'], { reject: false, env, extendEnv: false })).failed;
+function kindOf({ lock_file }: InstallingRecord, platform: Platform): keyof typeof ENVIRONMENT_BYTES {
+  return hasCudaBuild(platform) && lock_file === 'requirements.txt' ? 'cuda' : 'cpu';
 }
 
-/** Runs an installer, its lines shown as they come. */
-function runner({ env, report }: SetupRequest) {
-  return async (command: string, args: readonly string[]): Promise<void> => {
-    const process = execa(command, args, {
-      reject: false,
-      env,
-      extendEnv: false,
-      all: true,
-      stdin: 'ignore',
-    });
-    for await (const line of process.iterable({ from: 'all' })) report(`  ${line}`);
-    const { failed, all } = await process;
-    if (!failed) return;
-    throw new MachineError('install_failed', `the packages could not be installed:\n${lastLines(all)}`, [
-      'Check the network and the room on the disk, then run again: capstone setup',
+function refuseWithoutRoom(folder: string, needed: number): void {
+  const free = freeBytes(folder);
+  if (free >= needed) return;
+  throw new MachineError(
+    'disk_full',
+    `${folder} needs ${formatBytes(needed)}, and its disk has ${formatBytes(free)} left`,
+    ['Free some space, then run again: capstone setup'],
+  );
+}
+
+function nothingPinned(file: LockFile): MachineError {
+  return new MachineError(
+    'torch_not_pinned',
+    `${file} holds no checked hashes of the CPU builds yet, and nothing is installed unchecked`,
+    [
+      'Take the full build of torch: capstone setup --torch default',
+      'Or use an interpreter that has the CPU builds: CAPSTONE_PYTHON=/path/to/python',
+    ],
+  );
+}
+
+/** The same command line, to run again. */
+function again({ variant, dev, python }: SetupRequest): string {
+  return [
+    'capstone setup',
+    ...(variant === undefined ? [] : [`--torch ${variant}`]),
+    ...(dev ? ['--dev'] : []),
+    ...(python === undefined ? [] : [`--python ${python}`]),
+  ].join(' ');
+}
+
+/** Where the lock cannot be written, nothing else can; that is the machine's fault, not the command line's. */
+async function lockWritable(request: SetupRequest, path: string): Promise<{ release(): Promise<void> }> {
+  try {
+    return await request.lock(path);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new MachineError('environment_not_writable', error.message, [
+      'Name a folder that can be written to: XDG_DATA_HOME=/path/to/folder capstone setup',
+      'Or use an interpreter that has torch: CAPSTONE_PYTHON=/path/to/python',
     ]);
-  };
-}
-
-function lastLines(...texts: string[]): string {
-  return texts.join('\n').trim().split('\n').slice(-ERROR_LINES).join('\n');
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** The flags that decide which kernels run; all others are left out, so that a kernel update changes no key. */
@@ -64,7 +64,39 @@ export function isaClass(isa: readonly string[]): string {
 
 /** CPUs this process may use: its affinity, capped by the quota of its cgroup and of every group above it. */
 export function usableCpus(): number {
-  return Math.min(affinityCount() ?? availableParallelism(), cgroupCap());
+  const { affinity, quota } = cpuCounts();
+  return Math.min(affinity, quota);
+}
+
+export interface CpuCounts {
+  /** Those of the machine that are online. */
+  readonly machine: number;
+  /** Those this process may run on. */
+  readonly affinity: number;
+  /** As many as its cgroups give it time for; Infinity where none sets a limit. */
+  readonly quota: number;
+}
+
+export function cpuCounts(): CpuCounts {
+  const affinity = affinityCount() ?? availableParallelism();
+  return { machine: Math.max(cpus().length, affinity), affinity, quota: cgroupCap() };
+}
+
+export interface Memory {
+  readonly totalBytes: number;
+  readonly freeBytes: number;
+  /** What the cgroups of this process allow it; undefined where that is all. */
+  readonly limitBytes?: number;
+}
+
+export function memory(): Memory {
+  const totalBytes = totalmem();
+  const limit = process.constrainedMemory(); // 0, or a number beyond all memory, where there is none
+  return {
+    totalBytes,
+    freeBytes: freemem(),
+    ...(limit > 0 && limit < totalBytes ? { limitBytes: limit } : {}),
+  };
 }
 
 /** From the kernel's own list: what libuv counts already knows some quotas, and rounds them differently. */
