@@ -11,7 +11,7 @@ import { listGpus } from '../run/gpus.ts';
 import { cpuCounts, cpuIdentity, memory } from '../run/machine.ts';
 import { NAMED_DATASETS } from '../spec/names.ts';
 import { describeCaches } from '../store/cache.ts';
-import { type DatasetSource, resolveDataset } from '../store/dataset.ts';
+import { type DatasetSource, describeSource, resolveDataset } from '../store/dataset.ts';
 import { cacheRoot } from '../store/paths.ts';
 import { gatherRuns } from './gather-runs.ts';
 
@@ -94,22 +94,13 @@ function datasetFacts({ workspace, packageRoot }: Place): DatasetFacts[] {
   return [...new Set([...NAMED_DATASETS, ...folders])].flatMap((name): DatasetFacts[] => {
     try {
       const source = resolveDataset({ name, dataRoot, packageRoot });
-      return [{ state: 'found', name, where: whereOf(source), files: imagesIn(source) }];
+      return [{ state: 'found', name, where: describeSource(source, packageRoot), files: imagesIn(source) }];
     } catch (error) {
       if (!(error instanceof CapstoneError)) throw error;
       // Named by capstone and not by the user: that it is not here is no problem.
       return error.code === 'dataset_missing' ? [] : [{ state: 'unusable', name, error }];
     }
   });
-}
-
-function whereOf({ kind, root }: DatasetSource): string {
-  switch (kind) {
-    case 'folder':
-      return root;
-    case 'bundled':
-      return 'bundled with capstone';
-  }
 }
 
 function imagesIn({ kind, files }: DatasetSource): number {

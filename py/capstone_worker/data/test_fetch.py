@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from capstone_worker import download as download_module
 from capstone_worker.artifact.read import read_record
 from capstone_worker.by_hand.main import main
-from capstone_worker.data import download as download_module
 from capstone_worker.data.cache import Dataset, load
 from capstone_worker.data.conftest import Official, Server, md5
 from capstone_worker.data.source import resolve
