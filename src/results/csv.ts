@@ -4,9 +4,9 @@
  */
 import Papa from 'papaparse';
 import { UserError } from '../errors/errors.ts';
+import { type Column, ROW_COLUMNS } from '../spec/columns.ts';
 import { check, drawProblem, nearest } from '../spec/explain.ts';
 import { Row } from '../spec/row.ts';
-import { type Column, ROW_COLUMNS } from './columns.ts';
 import { compareRows } from './identity.ts';
 import { fixed } from './number.ts';
 
