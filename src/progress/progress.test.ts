@@ -86,6 +86,8 @@ const ended: BareEvent = {
   up_to_date: 1,
   failed: 1,
   cancelled: 0,
+  bounds_missed: 0,
+  best: null,
   foreign_lines: 0,
   seconds: 133,
 };

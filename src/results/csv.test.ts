@@ -42,18 +42,25 @@ const MINIMAL =
   'model,dataset,recipe,level,seed,image_size,device,cpu,runtime,threads,batch_size,eval_samples,acc_drop,deterministic\n';
 const LINE = 'resnet18,cifar10,classic,1,0,32,cpu,AMD EPYC,torch,2,1,500,0.25,true\n';
 
-test('columns are those of the schema, with kind, unit and decimals', () => {
+test('columns are those of the schema, with kind, unit, decimals and direction', () => {
   expect(ROW_COLUMNS.map(({ name }) => name)).toEqual(Object.keys(Row.shape));
   const column = (name: string) => ROW_COLUMNS.find((candidate) => candidate.name === name);
   expect(column('original_latency_ms')).toEqual({
     name: 'original_latency_ms',
     unit: 'ms',
+    better: 'lower',
     kind: 'number',
     decimals: 3,
+    averaged: true,
   });
-  expect(column('level')).toEqual({ name: 'level', kind: 'number', decimals: 0 });
+  expect(column('acc_drop_low')).toMatchObject({ better: 'lower', averaged: false });
+  expect(column('level')).toEqual({ name: 'level', kind: 'number', decimals: 0, averaged: true });
   expect(column('deterministic')).toEqual({ name: 'deterministic', kind: 'flag' });
-  expect(column('verdict')).toEqual({ name: 'verdict', kind: 'text' });
+  expect(column('verdict')).toEqual({
+    name: 'verdict',
+    kind: 'text',
+    choices: ['faster', 'slower', 'no_difference'],
+  });
 });
 
 describe('numbers', () => {

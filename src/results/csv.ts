@@ -13,8 +13,14 @@ import { fixed } from './number.ts';
 const NAMES = ROW_COLUMNS.map((column) => column.name);
 const COLUMN_OF = new Map<string, Column>(ROW_COLUMNS.map((column) => [column.name, column]));
 
+/** The file: sorted by identity. */
 export function toCsv(rows: readonly Row[]): string {
-  const data = rows.toSorted(compareRows).map((row) => ROW_COLUMNS.map((column) => cell(row, column)));
+  return rowsToCsv(rows.toSorted(compareRows));
+}
+
+/** In the order of the rows. */
+export function rowsToCsv(rows: readonly Row[]): string {
+  const data = rows.map((row) => ROW_COLUMNS.map((column) => cell(row, column)));
   return `${Papa.unparse([NAMES, ...data], { newline: '\n' })}\n`;
 }
 

@@ -1,5 +1,7 @@
 /** The columns of a row as the schema declares them: nothing about a column is said twice. */
 import type { z } from 'zod';
+import { UserError } from '../errors/errors.ts';
+import { nearest } from './explain.ts';
 import { type ColumnName, Row } from './row.ts';
 
 export type Column = {
@@ -23,6 +25,16 @@ const COLUMN_OF = new Map<string, Column>(ROW_COLUMNS.map((column) => [column.na
 
 export function columnNamed(name: string): Column | undefined {
   return COLUMN_OF.get(name);
+}
+
+/** The column that a flag names. */
+export function columnGiven(name: string, flag: string): Column {
+  const column = COLUMN_OF.get(name);
+  if (column !== undefined) return column;
+  const guess = nearest(name, [...COLUMN_OF.keys()]);
+  throw new UserError('column_unknown', `${flag}: unknown column "${name}"`, [
+    guess === undefined ? 'Every column with its meaning: capstone schema row' : `Did you mean "${guess}"?`,
+  ]);
 }
 
 function describe(name: ColumnName, schema: z.ZodType): Column {
