@@ -15,12 +15,18 @@ export interface Compared {
   readonly b: Row[ColumnName];
   /** B less A; null for what is no number, or unknown in one of them. */
   readonly difference: number | null;
-  /** Null where they are equal, or where no value is better than another. */
+  /** Null where they are equal, at an end of an interval, or where no value is better than another. */
   readonly better: 'a' | 'b' | null;
 }
 
-/** Texts that differ with every measurement and say nothing about the models. */
-const INCIDENTAL: readonly ColumnName[] = ['task_key', 'timestamp', 'original_sha256', 'artifact_sha256'];
+/** Texts that differ with every measurement and say nothing about the models; noise stands below. */
+const INCIDENTAL: readonly ColumnName[] = [
+  'task_key',
+  'timestamp',
+  'original_sha256',
+  'artifact_sha256',
+  'noise',
+];
 const LEGEND =
   'Two tasks timed them, at different times: only a speed-up, each of the same task as its original, has an interval.';
 
@@ -38,9 +44,8 @@ export function compareRowPair(a: Row, b: Row): Compared[] {
     if (left === null || right === null) return [{ ...values, difference: null, better: null }];
     const difference = Number(right) - Number(left);
     const gain = better === 'lower' ? -difference : difference;
-    return [
-      { ...values, difference, better: better === undefined || gain === 0 ? null : gain > 0 ? 'b' : 'a' },
-    ];
+    const judged = better !== undefined && column.averaged && gain !== 0;
+    return [{ ...values, difference, better: judged ? (gain > 0 ? 'b' : 'a') : null }];
   });
 }
 
@@ -88,10 +93,11 @@ export function comparisonToJson(a: Row, b: Row): string {
 function cells(a: Row, b: Row): string[][] {
   return compareRowPair(a, b).map((compared) => {
     const { column, difference, better } = compared;
-    const unit = column.unit === undefined ? '' : ` ${column.unit}`;
+    const { name, unit } = column;
+    const saysUnit = unit === undefined || name.endsWith(`_${unit}`);
     const sign = difference !== null && difference > 0 ? '+' : '';
     return [
-      `${column.name}${unit}`,
+      saysUnit ? name : `${name} ${unit}`,
       written(column, compared.a, UNKNOWN),
       written(column, compared.b, UNKNOWN),
       difference === null ? '' : `${sign}${written(column, difference, '')}`,
@@ -105,7 +111,10 @@ function written(column: Column, value: Row[ColumnName], unknown: string): strin
   return column.kind === 'number' ? fixed(Number(value), column.decimals) : printable(String(value));
 }
 
-/** In one line what both rows are. */
+/** What both rows are, in one line, and what disturbed either. */
 function shared(a: Row, b: Row): string[] {
-  return [phrases(a, splitIdentity([a, b]).common).join(' · ')];
+  const noise = Object.entries({ A: a.noise, B: b.noise }).flatMap(([name, text]) =>
+    text === null ? [] : [`noisy: ${name}: ${printable(text)}`],
+  );
+  return [phrases(a, splitIdentity([a, b]).common).join(' · '), ...noise];
 }
