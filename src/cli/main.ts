@@ -80,12 +80,16 @@ function programWith(
       writeErr: (text) => io.stderr.write(text),
     })
     .showSuggestionAfterError()
+    // What stands behind a command's name is its own to read, subcommands and their flags included.
+    .enablePositionalOptions()
     .helpCommand(false);
   for (const [name, { summary }] of Object.entries(COMMANDS)) {
     const parser = program.command(name).description(summary);
     if (loaded?.name === name) fill(parser, loaded.command, io, onExit, name);
   }
-  program.action(() => {
+  program.allowExcessArguments().action(() => {
+    const [stray] = program.args;
+    if (stray !== undefined) throw unknownCommand(stray, Object.keys(COMMANDS));
     program.outputHelp();
   });
   return program;
@@ -103,7 +107,6 @@ function fill(
   for (const [name, subcommand] of subcommands) {
     fill(parser.command(name).description(subcommand.summary), subcommand, io, onExit, `${path} ${name}`);
   }
-  // The flags behind a subcommand's name are its own, also where the command has one of that name.
   if (subcommands.length > 0) parser.enablePositionalOptions().allowExcessArguments().helpCommand(false);
   for (const flag of command.flags) {
     const term = termOf(flag);

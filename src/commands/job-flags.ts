@@ -95,6 +95,7 @@ function withDefault(value: unknown): { default?: string } {
 }
 
 function placeholder(key: string, property: Property): string {
+  if (property.items?.['x-whole'] === true) return 'EXPR';
   const choices = property.enum ?? property.items?.enum;
   return choices === undefined ? key.toUpperCase().replace(/S$/, '') : choices.join('|');
 }

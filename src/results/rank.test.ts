@@ -103,19 +103,35 @@ describe('over seeds', () => {
       "
       resnet18 · cifar10 · classic · seeds 0, 1, 2
 
-                        original                    level 1                    level 2
-      params M         11.2–11.2            11.2 ± 0.00 (3)               11.2 ± – (1)
-      nonzero M        11.2–11.2            8.94 ± 0.00 (3)               8.94 ± – (1)
-      sparsity %         0.0–0.0             20.0 ± 0.0 (3)               20.0 ± – (1)
-      file size MB     44.8–44.8            44.8 ± 0.00 (3)               44.8 ± – (1)
-      acc %          92.20–92.20           92.00 ± 1.00 (3)              92.00 ± – (1)
-      acc drop pp                           0.20 ± 0.00 (3)               0.20 ± – (1)
+                             original                    level 1
+      params M        11.2 ± 0.00 (3)            11.2 ± 0.00 (3)
+      nonzero M       11.2 ± 0.00 (3)            8.94 ± 0.00 (3)
+      sparsity %        0.0 ± 0.0 (3)             20.0 ± 0.0 (3)
+      file size MB    44.8 ± 0.00 (3)            44.8 ± 0.00 (3)
+      acc %          92.20 ± 0.00 (3)           92.00 ± 1.00 (3)
+      acc drop pp                                0.20 ± 0.00 (3)
 
       batch 1
-      latency ms       2.31–2.31            2.30 ± 0.00 (3)               2.30 ± – (1)
-      throughput /s      433–433             434 ± 0.00 (3)                434 ± – (1)
-      speed-up                              1.20 ± 0.20 (3)               1.00 ± – (1)
-      verdict                     2 faster, 1 no difference            1 no difference
+      latency ms      2.31 ± 0.00 (3)            2.30 ± 0.00 (3)
+      throughput /s    433 ± 0.00 (3)             434 ± 0.00 (3)
+      speed-up                                   1.20 ± 0.20 (3)
+      verdict                          2 faster, 1 no difference
+
+      resnet18 · cifar10 · classic · seed 0
+
+                          original          level 2
+      params M        11.2 ± – (1)     11.2 ± – (1)
+      nonzero M       11.2 ± – (1)     8.94 ± – (1)
+      sparsity %       0.0 ± – (1)     20.0 ± – (1)
+      file size MB    44.8 ± – (1)     44.8 ± – (1)
+      acc %          92.20 ± – (1)    92.00 ± – (1)
+      acc drop pp                      0.20 ± – (1)
+
+      batch 1
+      latency ms      2.31 ± – (1)     2.30 ± – (1)
+      throughput /s    433 ± – (1)      434 ± – (1)
+      speed-up                         1.00 ± – (1)
+      verdict                       1 no difference
 
       32 px · cpu · Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch · 2 threads · 500 test images
       Mean ± sample standard deviation (seeds). A verdict needs a 99 % interval beyond a margin of 2 %.

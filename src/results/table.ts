@@ -4,7 +4,7 @@
  */
 import stringWidth from 'string-width';
 import { groupBy } from './group-by.ts';
-import { identityKey, phrases, splitIdentity } from './identity.ts';
+import { phrases, splitIdentity } from './identity.ts';
 import type { Line } from './line.ts';
 import { legendFor, measuresFor, UNKNOWN } from './measures.ts';
 import { printable } from './printable.ts';
@@ -21,7 +21,7 @@ export function toTable(rows: readonly Line[], { width }: { width: number }): st
   if (first === undefined) return 'No results.\n';
   const { varying, common } = splitIdentity(rows);
   const titled = [...TITLE, ...varying.filter((column) => !isWithinBlock(column) && !isTitle(column))];
-  const blocks = groupBy(rows, (row) => identityKey(row, titled));
+  const blocks = groupBy(rows, (row) => phrases(row, titled).join(' · '));
   const shared = common.filter((column) => !isWithinBlock(column) && !isTitle(column));
   const parts = [...blocks.values()].map((block) => [
     ...wrapped(phrases(block[0], titled), width),
@@ -77,8 +77,9 @@ function linesOf(rows: readonly Line[], levels: readonly number[], perBatch: boo
 function summary(rows: readonly Line[], show: (row: Line) => string): string {
   const texts = [...new Set(rows.map(show))].filter((text) => text !== UNKNOWN);
   if (texts.length < 2) return texts[0] ?? UNKNOWN;
-  const numbers = texts.map((text) => text.split(' ')[0] ?? '').toSorted((a, b) => Number(a) - Number(b));
-  return `${numbers[0]}–${numbers.at(-1)}`;
+  const numbers = [...new Set(texts.map((text) => text.split(' ')[0] ?? UNKNOWN))];
+  const [lowest = UNKNOWN, ...others] = numbers.toSorted((a, b) => Number(a) - Number(b));
+  return others.length === 0 ? lowest : `${lowest}–${others.at(-1)}`;
 }
 
 function drawBands(lines: readonly Drawn[], levels: number, width: number): string[] {

@@ -126,14 +126,22 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
     const count = (status: TaskOutcome['status']) =>
       [...outcomes.values()].filter((outcome) => outcome.status === status).length;
     const pending = plan.tasks.filter((task) => !task.upToDate).length;
-    const outcome = cancelled ? 'cancelled' : count('succeeded') < pending ? 'failed' : 'done';
+    const counts = { succeeded: count('succeeded'), failed: count('failed') };
+    const notRun = pending - counts.succeeded - counts.failed;
+    // What is wanting without a failure was asked not to run.
+    const outcome = cancelled
+      ? 'cancelled'
+      : counts.failed > 0
+        ? 'failed'
+        : notRun > 0
+          ? 'cancelled'
+          : 'done';
     run.emit({
       type: 'run_ended',
       outcome,
-      succeeded: count('succeeded'),
+      ...counts,
       up_to_date: plan.tasks.length - pending,
-      failed: count('failed'),
-      cancelled: pending - count('succeeded') - count('failed'),
+      cancelled: notRun,
       bounds_missed: missed.length,
       best: bestInAWord(all),
       foreign_lines: foreignLines,
