@@ -36,8 +36,8 @@ describe('a sweep over two seeds whose first training is killed', () => {
       name: 'seeds',
       seeds: [0, 1],
       levels: [1, 3],
-      train: { epochs: 3, batch_size: 64, max_train_samples: 512, eval_every: 3 },
-      benchmark: { max_eval_samples: 100, batch_sizes: [1] },
+      train: { epochs: 3, batch_size: 64, max_train_samples: 512, eval_every: 3, threads: 1 },
+      benchmark: { max_eval_samples: 100, batch_sizes: [1], threads: 1 },
       require: ['compressed_params>1', 'level=1 or compressed_sparsity>=0.9'],
     });
     const program = capstone('run', '--spec', spec, '--json');
@@ -198,29 +198,34 @@ describe('a sweep over two seeds whose first training is killed', () => {
 
 test('a run is cancelled from another process, gone on with, and removed', async () => {
   const workspace = new Workspace(cache);
+  // Many short epochs: the training is still going on when the others have spoken.
   const spec = workspace.write('job.json', {
     version: 1,
-    kind: 'train',
-    seeds: [0, 1],
-    train: { epochs: 3, batch_size: 64, max_train_samples: 512, eval_every: 3 },
+    kind: 'sweep',
+    levels: [1],
+    train: { epochs: 20, batch_size: 64, max_train_samples: 64, eval_every: 20, threads: 1 },
+    benchmark: { max_eval_samples: 100, batch_sizes: [1], threads: 1 },
   });
   const program = workspace.start('run', '--spec', spec, '--json');
   const seen = follow(program);
   await until(() => seen.some(is('metric', `train-${MODEL}-s0`)));
   const [id = ''] = workspace.runs();
-  const refused = await workspace.start('runs', 'rm', id);
+  const [refused, one] = await Promise.all([
+    workspace.start('runs', 'rm', id),
+    workspace.start('runs', 'cancel', 'latest', 'compress'),
+  ]);
   expect(refused).toMatchObject({
     exitCode: 2,
     stderr: `error: run ${id} is running\n  Stop it first: capstone runs cancel ${id}`,
   });
-  const one = await workspace.start('runs', 'cancel', 'latest', 's1');
-  expect(one.stderr).toBe(`Asked task train-${MODEL}-s1 to stop; what needs it will not run.`);
+  expect(one.stderr).toBe(`Asked task compress-${MODEL}-s0-classic-l1 to stop; what needs it will not run.`);
   const all = await workspace.start('runs', 'cancel', 'latest');
   expect(all.stderr).toBe(`Asked run ${id} to stop; what it has done is kept.`);
   expect((await program).exitCode).toBe(130);
   const cancelled = seen.filter((event) => event['type'] === 'task_cancelled');
   expect(cancelled.map((event) => [event['task'], event['because']])).toEqual([
-    [`train-${MODEL}-s1`, 'it was asked not to run'],
+    [`compress-${MODEL}-s0-classic-l1`, 'it was asked not to run'],
+    [`benchmark-${MODEL}-s0-classic-l1`, `it needs compress-${MODEL}-s0-classic-l1, which did not succeed`],
     [`train-${MODEL}-s0`, 'it was asked to stop; what it had done is kept'],
   ]);
 
@@ -228,15 +233,16 @@ test('a run is cancelled from another process, gone on with, and removed', async
   expect(plan.stdout).toBe(
     [
       `run         train ${LABEL}: resnet18_fashion_mnist_mini.pth is not there yet, going on from where it was interrupted`,
-      `run         train ${LABEL}, seed 1: resnet18_fashion_mnist_mini_s1.pth is not there yet`,
-      '2 of 2 tasks to run',
+      `run         compress ${LABEL}, classic level 1: compressed_resnet18_fashion_mnist_mini_l1.pt is not there yet`,
+      `run         benchmark ${LABEL}, classic level 1: train-${MODEL}-s0 runs before it`,
+      '3 of 3 tasks to run',
     ].join('\n'),
   );
   const resumed = await workspace.start('runs', 'resume', 'latest');
   expect(resumed.exitCode, resumed.stderr).toBe(0);
   expect(workspace.runs()).toEqual([id]);
   const listed = JSON.parse((await workspace.start('runs', 'list', '--json')).stdout) as object[];
-  expect(listed).toMatchObject([{ id, state: 'done', tasks: { done: 2, failed: 0, total: 2 } }]);
+  expect(listed).toMatchObject([{ id, state: 'done', tasks: { done: 3, failed: 0, total: 3 } }]);
 
   const removed = await workspace.start('runs', 'rm', '--all-finished');
   expect(removed.stderr).toBe('Removed 1 run.');
