@@ -3,9 +3,10 @@
  * them, so that `--help` costs little more than starting node.
  */
 import { CommanderError, Command as Parser } from 'commander';
-import type { Command, FlagValues, Io } from '../commands/definition.ts';
+import type { Command, Flag, FlagValues, Io } from '../commands/definition.ts';
 import { drawError } from '../errors/draw.ts';
-import { CapstoneError, EXIT, type ExitCode } from '../errors/errors.ts';
+import { CapstoneError, EXIT, type ExitCode, UserError } from '../errors/errors.ts';
+import { nearest } from '../spec/explain.ts';
 
 interface Entry {
   readonly summary: string;
@@ -38,6 +39,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   validate: {
     summary: 'Say every problem of a spec, where it is and the nearest valid thing; run nothing',
     load: () => import('../commands/validate.ts'),
+  },
+  runs: {
+    summary: 'List, show, follow, cancel, go on with and remove runs',
+    load: () => import('../commands/runs.ts'),
   },
   schema: { summary: 'Print a JSON Schema', load: () => import('../commands/schema.ts') },
   setup: { summary: 'Make the Python environment', load: () => import('../commands/setup.ts') },
@@ -79,20 +84,36 @@ function programWith(
       writeErr: (text) => io.stderr.write(text),
     })
     .showSuggestionAfterError()
+    // What stands behind a command's name is its own to read, subcommands and their flags included.
+    .enablePositionalOptions()
     .helpCommand(false);
   for (const [name, { summary }] of Object.entries(COMMANDS)) {
     const parser = program.command(name).description(summary);
-    if (loaded?.name === name) fill(parser, loaded.command, io, onExit);
+    if (loaded?.name === name) fill(parser, loaded.command, io, onExit, name);
   }
-  program.action(() => {
+  program.allowExcessArguments().action(() => {
+    const [stray] = program.args;
+    if (stray !== undefined) throw unknownCommand(stray, Object.keys(COMMANDS));
     program.outputHelp();
   });
   return program;
 }
 
-function fill(parser: Parser, command: Command, io: Io, onExit: (code: ExitCode) => void): void {
+/** `path`: the words that lead to the command. */
+function fill(
+  parser: Parser,
+  command: Command,
+  io: Io,
+  onExit: (code: ExitCode) => void,
+  path: string,
+): void {
+  const subcommands = Object.entries(command.subcommands ?? {});
+  for (const [name, subcommand] of subcommands) {
+    fill(parser.command(name).description(subcommand.summary), subcommand, io, onExit, `${path} ${name}`);
+  }
+  if (subcommands.length > 0) parser.enablePositionalOptions().allowExcessArguments().helpCommand(false);
   for (const flag of command.flags) {
-    const term = flag.value === undefined ? flag.name : `${flag.name} <${flag.value}>`;
+    const term = termOf(flag);
     const shown =
       flag.default === undefined ? flag.description : `${flag.description} (default: ${flag.default})`;
     if (flag.repeats === true) {
@@ -100,7 +121,8 @@ function fill(parser: Parser, command: Command, io: Io, onExit: (code: ExitCode)
     } else parser.option(term, shown);
   }
   for (const argument of command.arguments ?? []) {
-    parser.argument(argument.required ? `<${argument.name}>` : `[${argument.name}]`, argument.description);
+    const name = `${argument.name}${argument.several === true ? '...' : ''}`;
+    parser.argument(argument.required ? `<${name}>` : `[${name}]`, argument.description);
   }
   const examples = command.examples.map((example) => `  ${example}\n`).join('');
   parser.addHelpText(
@@ -108,6 +130,13 @@ function fill(parser: Parser, command: Command, io: Io, onExit: (code: ExitCode)
     `${command.description ? `\n${command.description}\n` : ''}\nExamples:\n${examples}`,
   );
   parser.action(async () => {
+    const [stray] = parser.args;
+    if (subcommands.length > 0 && stray !== undefined) {
+      throw unknownCommand(
+        `${path} ${stray}`,
+        subcommands.map(([name]) => `${path} ${name}`),
+      );
+    }
     const values = Object.fromEntries(
       parser.options.map((option) => [
         option.long ?? '',
@@ -116,4 +145,17 @@ function fill(parser: Parser, command: Command, io: Io, onExit: (code: ExitCode)
     ) as FlagValues;
     onExit(await command.run(values, parser.args, io));
   });
+}
+
+function termOf({ name, value, optional, several }: Flag): string {
+  if (value === undefined) return name;
+  const placeholder = `${value}${several === true ? '...' : ''}`;
+  return optional === true ? `${name} [${placeholder}]` : `${name} <${placeholder}>`;
+}
+
+function unknownCommand(words: string, known: readonly string[]): UserError {
+  const guess = nearest(words, known);
+  return new UserError('command_unknown', `unknown command "${words}"`, [
+    guess === undefined ? `Known: ${known.join(', ')}` : `Did you mean "${guess}"?`,
+  ]);
 }

@@ -4,6 +4,8 @@ import { EXIT, type ExitCode } from '../errors/errors.ts';
 import { type Plan, planJob } from '../plan/plan.ts';
 import { createProgress } from '../progress/progress.ts';
 import { findInterpreter } from '../python/find.ts';
+import { describeMissed, missedBounds } from '../results/bounds.ts';
+import { sortLines } from '../results/sort.ts';
 import { toTable } from '../results/table.ts';
 import { gather } from '../run/gather.ts';
 import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
@@ -18,7 +20,10 @@ import { version } from './version.ts';
 export const EXECUTE_FLAGS: readonly Flag[] = [
   { name: '--dry-run', description: 'Print the plan and why each task runs; run nothing.' },
   { name: '--force', description: 'Replace files that are in the way, whatever they are.' },
-  { name: '--json', description: 'Print the event stream on stdout, one JSON object a line.' },
+  {
+    name: '--json',
+    description: 'Print the event stream on stdout, one JSON object a line; with --dry-run the plan.',
+  },
   { name: '--python', value: 'PATH', description: 'Interpreter to use instead of the managed environment.' },
   ...PLACE_FLAGS,
 ];
@@ -42,14 +47,17 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
     io.stderr.write(`${name}: ${describeSource({ name, kind: source, root }, place.packageRoot)}\n`);
   }
   if (flags['--dry-run'] === true) {
-    io.stdout.write(drawPlan(plan));
+    io.stdout.write(json ? planToJson(plan) : drawPlan(plan));
     return EXIT.done;
   }
-  if (plan.tasks.every((task) => task.upToDate)) {
+  // A run that is gone on with ends in its own folder all the same: it would stay interrupted for ever.
+  if (resume === undefined && plan.tasks.every((task) => task.upToDate)) {
     io.stderr.write(`Everything is up to date: ${plan.tasks.length} tasks, nothing to run.\n`);
-    if (!json)
-      io.stdout.write(drawOutcome(plan, upToDateRows(plan, workspacePaths(place.workspace).rows), io));
-    return EXIT.done;
+    const rows = upToDateRows(plan, workspacePaths(place.workspace).rows);
+    if (!json) io.stdout.write(drawOutcome(plan, rows, io));
+    const missed = missedBounds(rows, job.require);
+    for (const bound of missed) io.stderr.write(`${describeMissed(bound)}\n`);
+    return missed.length > 0 ? EXIT.boundMissed : EXIT.done;
   }
 
   const progress = createProgress({
@@ -74,7 +82,14 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
     });
     progress.close();
     if (!json && summary.outcome !== 'cancelled') io.stdout.write(drawOutcome(plan, summary.rows, io));
-    return { done: EXIT.done, failed: EXIT.taskFailed, cancelled: EXIT.cancelled }[summary.outcome];
+    switch (summary.outcome) {
+      case 'done':
+        return summary.boundsMissed > 0 ? EXIT.boundMissed : EXIT.done;
+      case 'failed':
+        return EXIT.taskFailed;
+      case 'cancelled':
+        return EXIT.cancelled;
+    }
   } finally {
     progress.close();
     release.signals();
@@ -108,9 +123,25 @@ function drawPlan(plan: Plan): string {
   return `${lines.join('\n')}\n${pending} of ${plan.tasks.length} tasks to run\n`;
 }
 
+function planToJson({ tasks }: Plan): string {
+  const planned = tasks.map(({ task, label, upToDate, because, needs, exclusive }) => ({
+    id: task.id,
+    kind: task.kind,
+    label,
+    up_to_date: upToDate,
+    because,
+    needs,
+    exclusive,
+    key: task.key,
+    output: task.kind === 'benchmark' ? null : task.paths.output,
+  }));
+  const pending = planned.filter((task) => !task.up_to_date).length;
+  return `${JSON.stringify({ to_run: pending, tasks: planned }, null, 2)}\n`;
+}
+
 /** Rows as a table; where a job measures nothing, the files it made, one a line. */
 function drawOutcome(plan: Plan, rows: readonly Row[], io: Io): string {
-  if (rows.length > 0) return toTable([...rows], { width: io.stdout.columns ?? TABLE_WIDTH });
+  if (rows.length > 0) return toTable(sortLines(rows, []), { width: io.stdout.columns ?? TABLE_WIDTH });
   return plan.tasks
     .map(({ task }) => (task.kind === 'benchmark' ? '' : `${relative(io.cwd, task.paths.output)}\n`))
     .join('');

@@ -1,7 +1,7 @@
 /**
  * Flags of the job commands, read from the JSON Schema of their kind, as Python's argparse does: a flag is the
- * last word of its key with dashes unless the schema declares another (`x-flag`). One flag may set several keys
- * (`--threads` of a sweep sets those of training and of benchmarking).
+ * last word of its key with dashes unless the schema declares another (`x-flag`) or none (null). One flag may set
+ * several keys (`--threads` of a sweep sets those of training and of benchmarking).
  */
 import { UserError } from '../errors/errors.ts';
 import type { JobKind } from '../spec/job.ts';
@@ -17,7 +17,9 @@ interface Property {
   readonly properties?: Record<string, Property>;
   readonly anyOf?: readonly Property[];
   readonly const?: unknown;
-  readonly 'x-flag'?: string;
+  readonly 'x-flag'?: string | null;
+  /** An entry whose text may hold commas. */
+  readonly 'x-whole'?: boolean;
 }
 
 interface FlagTarget {
@@ -54,7 +56,7 @@ function targets(kind: JobKind): FlagTarget[] {
   const visit = (properties: Record<string, Property>, prefix: readonly string[]) => {
     for (const [key, property] of Object.entries(properties)) {
       if (prefix.length === 0 && NOT_FLAGS.has(key)) continue;
-      if (property.const !== undefined) continue;
+      if (property.const !== undefined || property['x-flag'] === null) continue;
       const path = [...prefix, key];
       if (property.properties !== undefined) {
         visit(property.properties, path);
@@ -68,9 +70,7 @@ function targets(kind: JobKind): FlagTarget[] {
           description: property.description ?? '',
           value: placeholder(key, property),
           repeats: property.type === 'array',
-          ...(property.default === undefined || property.default === null
-            ? {}
-            : { default: [property.default].flat().join(',') }),
+          ...withDefault(property.default),
         },
         paths: [...(same?.paths ?? []), path],
         property,
@@ -88,13 +88,21 @@ function schemaOf(kind: JobKind): Property {
   return schema;
 }
 
+/** An empty list is no default worth a word. */
+function withDefault(value: unknown): { default?: string } {
+  const text = [value ?? []].flat().join(',');
+  return text === '' ? {} : { default: text };
+}
+
 function placeholder(key: string, property: Property): string {
+  if (property.items?.['x-whole'] === true) return 'EXPR';
   const choices = property.enum ?? property.items?.enum;
   return choices === undefined ? key.toUpperCase().replace(/S$/, '') : choices.join('|');
 }
 
 /** `1`, `1,3` and, for whole numbers, `1-5`. */
 function listValue(flag: string, text: string, items: Property): unknown[] {
+  if (items['x-whole'] === true) return [text];
   return text.split(',').flatMap((part): unknown[] => {
     const range = isInteger(items) ? part.match(/^(\d+)-(\d+)$/) : null;
     if (range === null) return [scalar(flag, part, items)];

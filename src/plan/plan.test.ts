@@ -202,6 +202,15 @@ describe('refusals', () => {
     ]);
   });
 
+  test('two models of one name', () => {
+    const models = ['resnet18', { name: 'resnet18', arch: 'resnet18', stem: 'cifar' }];
+    expect(refusal(() => planJob(sweep({ models }), known()))).toEqual([
+      'task_twice',
+      'the job asks for train-resnet18-fashion_mnist_mini-s0 twice',
+      'Give each model, data set and recipe a name of its own.',
+    ]);
+  });
+
   test('two tasks for one output', () => {
     const job = Job.parse({ version: 1, kind: 'train', seeds: [0, 1], output: '/w/x.pth' });
     expect(refusal(() => planJob(job, known()))).toEqual([

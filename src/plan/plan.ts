@@ -76,6 +76,7 @@ export function planJob(job: Job, known: Known): Plan {
   const tasks = expandJob(job, known.workspace, recipeNames)
     .map((combination) => asRecorded(combination, known))
     .flatMap((combination) => planCombination(job, combination, known));
+  refuseTwins(tasks);
   refuseSharedOutputs(tasks);
   return { tasks: inStages(tasks) };
 }
@@ -339,6 +340,19 @@ function describe({ model, dataset, seed }: { model: TaskModel; dataset: string;
 function inStages(tasks: readonly PlannedTask[]): PlannedTask[] {
   const stage = { train: 0, compress: 1, benchmark: 2 } as const;
   return [...tasks].sort((a, b) => stage[a.task.kind] - stage[b.task.kind]);
+}
+
+/** Names label files and rows: two things of one name would be measured as one. */
+function refuseTwins(tasks: readonly PlannedTask[]): void {
+  const seen = new Set<string>();
+  for (const { task } of tasks) {
+    if (seen.has(task.id)) {
+      throw new UserError('task_twice', `the job asks for ${task.id} twice`, [
+        'Give each model, data set and recipe a name of its own.',
+      ]);
+    }
+    seen.add(task.id);
+  }
 }
 
 function refuseSharedOutputs(tasks: readonly PlannedTask[]): void {

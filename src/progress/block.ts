@@ -94,6 +94,8 @@ function markOf(event: RunEvent, colors: Colors): string | undefined {
       return colors.green('✓');
     case 'task_failed':
       return colors.red('✗');
+    case 'bound_missed':
+      return colors.red('!');
     case 'task_cancelled':
       return colors.yellow('-');
     case 'task_up_to_date':

@@ -1,4 +1,5 @@
 /** One line a step, for logs and pipes: no escape codes, nothing drawn twice. */
+import { describeMissed } from '../results/bounds.ts';
 import { printable } from '../results/printable.ts';
 import type { RunEvent } from '../spec/event.ts';
 import { emptyRun, reduceRun } from '../state/reduce.ts';
@@ -61,6 +62,8 @@ function lines(event: RunEvent, run: RunView): string[] {
       return [`${label}: runs again`];
     case 'run_stopping':
       return [`${run.name}: stopping at the next safe point; Ctrl-C again ends it at once`];
+    case 'bound_missed':
+      return [describeMissed(event)];
     case 'run_ended': {
       const { succeeded, up_to_date, failed, cancelled } = event;
       const counts = Object.entries({ succeeded, 'up to date': up_to_date, failed, cancelled });

@@ -86,6 +86,8 @@ const ended: BareEvent = {
   up_to_date: 1,
   failed: 1,
   cancelled: 0,
+  bounds_missed: 0,
+  best: null,
   foreign_lines: 0,
   seconds: 133,
 };
@@ -123,6 +125,7 @@ const WHOLE: BareEvent[] = [
   failed,
   { type: 'task_retried', task: 'b' },
   { type: 'task_cancelled', task: 'b', because: 'you asked for it' },
+  { type: 'bound_missed', bound: 'acc_drop<=0.5', row: 'resnet18 · level 5', found: 'acc_drop is 0.72' },
   ended,
 ];
 
@@ -175,6 +178,7 @@ describe('plain', () => {
         two
       compress resnet18 on fashion_mnist_mini, classic level 1: runs again
       compress resnet18 on fashion_mnist_mini, classic level 1: cancelled: you asked for it
+      bound missed: acc_drop<=0.5: resnet18 · level 5: acc_drop is 0.72
       small: failed in 2 m 13 s, tasks: 1 succeeded, 1 up to date, 1 failed
       "
     `);
@@ -323,6 +327,7 @@ describe('block', () => {
           two
       · compress resnet18 on fashion_mnist_mini, classic level 1: runs again
       - compress resnet18 on fashion_mnist_mini, classic level 1: cancelled: you asked for it
+      ! bound missed: acc_drop<=0.5: resnet18 · level 5: acc_drop is 0.72
       · small: failed in 2 m 13 s, tasks: 1 succeeded, 1 up to date, 1 failed
       "
     `);

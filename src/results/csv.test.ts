@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../errors/errors.ts';
+import { ROW_COLUMNS } from '../spec/columns.ts';
 import { Row } from '../spec/row.ts';
-import { ROW_COLUMNS } from './columns.ts';
 import { parseCsv, toCsv } from './csv.ts';
 import { mergeRows } from './merge.ts';
 import { fixed, threeDigits } from './number.ts';
@@ -42,18 +42,25 @@ const MINIMAL =
   'model,dataset,recipe,level,seed,image_size,device,cpu,runtime,threads,batch_size,eval_samples,acc_drop,deterministic\n';
 const LINE = 'resnet18,cifar10,classic,1,0,32,cpu,AMD EPYC,torch,2,1,500,0.25,true\n';
 
-test('columns are those of the schema, with kind, unit and decimals', () => {
+test('columns are those of the schema, with kind, unit, decimals and direction', () => {
   expect(ROW_COLUMNS.map(({ name }) => name)).toEqual(Object.keys(Row.shape));
   const column = (name: string) => ROW_COLUMNS.find((candidate) => candidate.name === name);
   expect(column('original_latency_ms')).toEqual({
     name: 'original_latency_ms',
     unit: 'ms',
+    better: 'lower',
     kind: 'number',
     decimals: 3,
+    averaged: true,
   });
-  expect(column('level')).toEqual({ name: 'level', kind: 'number', decimals: 0 });
+  expect(column('acc_drop_low')).toMatchObject({ better: 'lower', averaged: false });
+  expect(column('level')).toEqual({ name: 'level', kind: 'number', decimals: 0, averaged: true });
   expect(column('deterministic')).toEqual({ name: 'deterministic', kind: 'flag' });
-  expect(column('verdict')).toEqual({ name: 'verdict', kind: 'text' });
+  expect(column('verdict')).toEqual({
+    name: 'verdict',
+    kind: 'text',
+    choices: ['faster', 'slower', 'no_difference'],
+  });
 });
 
 describe('numbers', () => {

@@ -4,17 +4,23 @@
  */
 import Papa from 'papaparse';
 import { UserError } from '../errors/errors.ts';
+import { type Column, ROW_COLUMNS } from '../spec/columns.ts';
 import { check, drawProblem, nearest } from '../spec/explain.ts';
 import { Row } from '../spec/row.ts';
-import { type Column, ROW_COLUMNS } from './columns.ts';
 import { compareRows } from './identity.ts';
 import { fixed } from './number.ts';
 
 const NAMES = ROW_COLUMNS.map((column) => column.name);
 const COLUMN_OF = new Map<string, Column>(ROW_COLUMNS.map((column) => [column.name, column]));
 
+/** The file: sorted by identity. */
 export function toCsv(rows: readonly Row[]): string {
-  const data = rows.toSorted(compareRows).map((row) => ROW_COLUMNS.map((column) => cell(row, column)));
+  return rowsToCsv(rows.toSorted(compareRows));
+}
+
+/** In the order of the rows. */
+export function rowsToCsv(rows: readonly Row[]): string {
+  const data = rows.map((row) => ROW_COLUMNS.map((column) => cell(row, column)));
   return `${Papa.unparse([NAMES, ...data], { newline: '\n' })}\n`;
 }
 

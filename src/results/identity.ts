@@ -1,15 +1,17 @@
 /** What makes a row this row and no other, and how each part of that is said. */
 import { IDENTITY_COLUMNS, type Row } from '../spec/row.ts';
+import type { Line } from './line.ts';
 import { printable } from './printable.ts';
 
 export type IdentityColumn = (typeof IDENTITY_COLUMNS)[number];
 
-const PHRASES: Readonly<Record<IdentityColumn, (row: Row) => string>> = {
+const PHRASES: Readonly<Record<IdentityColumn, (row: Line) => string>> = {
   model: (row) => row.model,
   dataset: (row) => row.dataset,
   recipe: (row) => row.recipe,
   level: (row) => `level ${row.level}`,
-  seed: (row) => `seed ${row.seed}`,
+  seed: ({ seed, over }) =>
+    over === undefined || over.seeds.length === 1 ? `seed ${seed}` : `seeds ${over.seeds.join(', ')}`,
   image_size: (row) => `${row.image_size} px`,
   device: (row) => row.device,
   cpu: (row) => printable(row.cpu),
@@ -20,8 +22,14 @@ const PHRASES: Readonly<Record<IdentityColumn, (row: Row) => string>> = {
 };
 
 /** Those columns of a row in words: `level 3`, `2 threads`. */
-export function phrases(row: Row, columns: readonly IdentityColumn[]): string[] {
+export function phrases(row: Line, columns: readonly IdentityColumn[]): string[] {
   return columns.map((column) => PHRASES[column](row));
+}
+
+/** The bare value, for a cell under the column's name. */
+export function identityCell(line: Line, column: IdentityColumn): string {
+  const { over } = line;
+  return column === 'seed' && over !== undefined ? over.seeds.join(', ') : printable(String(line[column]));
 }
 
 export function identityKey(row: Row, columns: readonly IdentityColumn[] = IDENTITY_COLUMNS): string {
@@ -38,8 +46,13 @@ export function compareRows(a: Row, b: Row): number {
 }
 
 /** Which identity columns tell these rows apart, and which say the same of all. */
-export function splitIdentity(rows: readonly Row[]): { varying: IdentityColumn[]; common: IdentityColumn[] } {
-  const differs = (column: IdentityColumn) => rows.some((row) => row[column] !== rows[0]?.[column]);
+export function splitIdentity(rows: readonly Line[]): {
+  varying: IdentityColumn[];
+  common: IdentityColumn[];
+} {
+  const [first] = rows;
+  const differs = (column: IdentityColumn) =>
+    first !== undefined && rows.some((row) => PHRASES[column](row) !== PHRASES[column](first));
   return {
     varying: IDENTITY_COLUMNS.filter(differs),
     common: IDENTITY_COLUMNS.filter((column) => !differs(column)),

@@ -1,7 +1,6 @@
 import type { Row } from '../spec/row.ts';
-import { compareRows } from './identity.ts';
 
-/** Rows with all columns and the numbers as they were read; unknown is null. */
+/** Rows in their order with all columns and the numbers as they were read; unknown is null. */
 export function toJson(rows: readonly Row[]): string {
-  return `${JSON.stringify(rows.toSorted(compareRows), null, 2)}\n`;
+  return `${JSON.stringify(rows, null, 2)}\n`;
 }

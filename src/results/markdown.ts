@@ -1,24 +1,25 @@
-import { IDENTITY_COLUMNS, type Row } from '../spec/row.ts';
-import { compareRows, phrases, splitIdentity } from './identity.ts';
-import { LEGEND, MEASURES } from './measures.ts';
+import { IDENTITY_COLUMNS } from '../spec/row.ts';
+import { identityCell, phrases, splitIdentity } from './identity.ts';
+import type { Line } from './line.ts';
+import { legendFor, measuresFor } from './measures.ts';
 import { printable } from './printable.ts';
 
-/** A GitHub table, one line a row, `original → compressed`; what all rows share stands below it. */
-export function toMarkdown(rows: readonly Row[]): string {
-  const sorted = rows.toSorted(compareRows);
-  const { varying, common } = splitIdentity(sorted);
+/** A GitHub table in the order of the rows, one line each, `original → compressed`; what all rows share stands below it. */
+export function toMarkdown(rows: readonly Line[]): string {
+  const { varying, common } = splitIdentity(rows);
   const named = IDENTITY_COLUMNS.filter((column) => column === 'level' || varying.includes(column));
-  const header = [...named.map((column) => column.replace('_', ' ')), ...MEASURES.map(({ label }) => label)];
-  const body = sorted.map((row) => [
-    ...named.map((column) => String(row[column])),
-    ...MEASURES.map((measure) => {
+  const measures = measuresFor(rows);
+  const header = [...named.map((column) => column.replace('_', ' ')), ...measures.map(({ label }) => label)];
+  const body = rows.map((row) => [
+    ...named.map((column) => identityCell(row, column)),
+    ...measures.map((measure) => {
       const compressed = measure.compressed(row);
       return measure.original === undefined ? compressed : `${measure.original(row)} → ${compressed}`;
     }),
   ]);
   const alignment = header.map((_, index) => (index < named.length ? '---' : '---:'));
   const lines = [header, alignment, ...body].map((cells) => `| ${cells.map(escaped).join(' | ')} |`);
-  const [first] = sorted;
+  const [first] = rows;
   const shared =
     first === undefined
       ? []
@@ -26,9 +27,9 @@ export function toMarkdown(rows: readonly Row[]): string {
           first,
           common.filter((column) => !named.includes(column)),
         );
-  return `${[...lines, '', shared.map(escaped).join(' · '), '', LEGEND].join('\n')}\n`;
+  return `${[...lines, '', shared.map(escaped).join(' · '), '', legendFor(rows)].join('\n')}\n`;
 }
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return printable(text).replaceAll('|', '\\|');
 }

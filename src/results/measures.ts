@@ -1,23 +1,36 @@
 /** What a person reads first about a row: the classic seven of original and compressed, then what it was worth. */
-import type { Row } from '../spec/row.ts';
+import type { ColumnName, Row } from '../spec/row.ts';
+import type { Line } from './line.ts';
 import { fixed, threeDigits } from './number.ts';
 
 export interface Measure {
   /** Unit included. */
   readonly label: string;
+  /** What a line says under it; an interval has two. */
+  readonly column?: ColumnName;
+  /** Worth a column of a list, where there is room for few. */
+  readonly ranks?: boolean;
   /** Depends on the batch size; the others are properties of the models. */
   readonly perBatch: boolean;
+  /** An interval: one row has it, a mean over seeds has none. */
+  readonly ofOneRow?: boolean;
   /** Absent where a value belongs to the comparison alone. */
-  original?(row: Row): string;
-  compressed(row: Row): string;
+  original?(line: Line): string;
+  compressed(line: Line): string;
 }
 
 export const UNKNOWN = '–';
 
 /** What the labels and words below leave open. */
 export const LEGEND = 'CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.';
+const OVER_SEEDS_LEGEND =
+  'Mean ± sample standard deviation (seeds). A verdict needs a 99 % interval beyond a margin of 2 %.';
 
-const VERDICTS: Readonly<Record<NonNullable<Row['verdict']>, string>> = {
+export function legendFor(lines: readonly Line[]): string {
+  return lines.some(({ over }) => over !== undefined) ? OVER_SEEDS_LEGEND : LEGEND;
+}
+
+export const VERDICTS: Readonly<Record<NonNullable<Row['verdict']>, string>> = {
   faster: 'faster',
   slower: 'slower',
   no_difference: 'no difference',
@@ -29,36 +42,70 @@ export const MEASURES: readonly Measure[] = [
   pair('params M', 'params', (count) => threeDigits(count / 1e6)),
   pair('nonzero M', 'nonzero', (count) => threeDigits(count / 1e6)),
   pair('sparsity %', 'sparsity', (share) => fixed(100 * share, 1)),
-  pair('file size MB', 'file_size', (bytes) => threeDigits(bytes / 1e6)),
-  pair('acc %', 'acc', twoDecimals),
-  one('acc drop pp', (row) => known(row.acc_drop, twoDecimals)),
-  one('acc drop CI', (row) => interval(row.acc_drop_low, row.acc_drop_high)),
-  pair('latency ms', 'latency_ms', threeDigits, true),
-  pair('throughput /s', 'throughput', threeDigits, true),
-  one('speed-up', (row) => known(row.speedup, twoDecimals), true),
-  one('speed-up CI', (row) => interval(row.speedup_low, row.speedup_high), true),
-  one('verdict', (row) => (row.verdict === null ? UNKNOWN : VERDICTS[row.verdict]), true),
+  pair('file size MB', 'file_size', (bytes) => threeDigits(bytes / 1e6), { ranks: true }),
+  pair('acc %', 'acc', twoDecimals, { ranks: true }),
+  one('acc drop pp', 'acc_drop', false),
+  between('acc drop CI', 'acc_drop_low', 'acc_drop_high', false),
+  pair('latency ms', 'latency_ms', threeDigits, { perBatch: true, ranks: true }),
+  pair('throughput /s', 'throughput', threeDigits, { perBatch: true }),
+  one('speed-up', 'speedup', true),
+  between('speed-up CI', 'speedup_low', 'speedup_high', true),
+  { label: 'verdict', column: 'verdict', perBatch: true, ranks: true, compressed: verdict },
 ];
 
-function pair(label: string, name: Pair, show: (value: number) => string, perBatch = false): Measure {
+/** Those that say something of such lines. */
+export function measuresFor(lines: readonly Line[]): readonly Measure[] {
+  const overSeeds = lines.some(({ over }) => over !== undefined);
+  return MEASURES.filter(({ ofOneRow }) => !(overSeeds && ofOneRow === true));
+}
+
+function pair(
+  label: string,
+  name: Pair,
+  show: (value: number) => string,
+  { perBatch = false, ranks = false } = {},
+): Measure {
+  const column = `compressed_${name}` as const;
   return {
     label,
+    column,
     perBatch,
-    original: (row) => known(row[`original_${name}`], show),
-    compressed: (row) => known(row[`compressed_${name}`], show),
+    ranks,
+    original: (line) => figure(line, `original_${name}`, show),
+    compressed: (line) => figure(line, column, show),
   };
 }
 
-function one(label: string, compressed: (row: Row) => string, perBatch = false): Measure {
-  return { label, perBatch, compressed };
+function one(label: string, column: ColumnName, perBatch: boolean): Measure {
+  return { label, column, perBatch, ranks: true, compressed: (line) => figure(line, column, twoDecimals) };
 }
 
-function known(value: number | null, show: (value: number) => string): string {
-  return value === null ? UNKNOWN : show(value);
+function between(label: string, low: ColumnName, high: ColumnName, perBatch: boolean): Measure {
+  const end = (line: Line, column: ColumnName) => figure(line, column, twoDecimals);
+  return {
+    label,
+    perBatch,
+    ofOneRow: true,
+    compressed: (line) =>
+      line[low] === null || line[high] === null ? UNKNOWN : `${end(line, low)} to ${end(line, high)}`,
+  };
 }
 
-function interval(low: number | null, high: number | null): string {
-  return low === null || high === null ? UNKNOWN : `${twoDecimals(low)} to ${twoDecimals(high)}`;
+/** A number, or over seeds `mean ± standard deviation (seeds)`. */
+export function figure(line: Line, column: ColumnName, show: (value: number) => string): string {
+  const value = line[column];
+  if (typeof value !== 'number') return UNKNOWN;
+  if (line.over === undefined) return show(value);
+  const sd = line.over.sd[column] ?? null;
+  return `${show(value)} ± ${sd === null ? UNKNOWN : show(sd)} (${line.over.seeds.length})`;
+}
+
+/** Of several rows, how many came to each. */
+function verdict({ verdict: one, over }: Line): string {
+  if (over === undefined) return one === null ? UNKNOWN : VERDICTS[one];
+  const counted = Object.entries(over.verdicts).filter(([, count]) => count > 0);
+  const said = counted.map(([name, count]) => `${count} ${VERDICTS[name as keyof typeof VERDICTS]}`);
+  return said.join(', ') || UNKNOWN;
 }
 
 function twoDecimals(value: number): string {

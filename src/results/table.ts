@@ -1,34 +1,34 @@
 /**
- * Rows for people. One block for each original and recipe: measures down, the original and its levels side by side.
+ * Rows for people, in the order they come. One block for each original and recipe: measures down, the original and its levels side by side.
  * Where they do not fit, the levels are shared out over bands, each with the original beside them.
  */
 import stringWidth from 'string-width';
-import type { Row } from '../spec/row.ts';
-import { compareRows, identityKey, phrases, splitIdentity } from './identity.ts';
-import { LEGEND, MEASURES, UNKNOWN } from './measures.ts';
+import { groupBy } from './group-by.ts';
+import { phrases, splitIdentity } from './identity.ts';
+import type { Line } from './line.ts';
+import { legendFor, measuresFor, UNKNOWN } from './measures.ts';
 import { printable } from './printable.ts';
 
 const GAP = '  ';
 /** Said of every block, differing or not. */
 const TITLE = ['model', 'dataset', 'recipe'] as const;
 
-/** A line of a block: a heading alone, or a label, the original's cell and one for each level. */
-type Line = { readonly heading: string } | { readonly label: string; readonly cells: readonly string[] };
+/** Of a block: a heading alone, or a label, the original's cell and one for each level. */
+type Drawn = { readonly heading: string } | { readonly label: string; readonly cells: readonly string[] };
 
-export function toTable(rows: readonly Row[], { width }: { width: number }): string {
-  const sorted = rows.toSorted(compareRows);
-  const [first] = sorted;
+export function toTable(rows: readonly Line[], { width }: { width: number }): string {
+  const [first] = rows;
   if (first === undefined) return 'No results.\n';
-  const { varying, common } = splitIdentity(sorted);
+  const { varying, common } = splitIdentity(rows);
   const titled = [...TITLE, ...varying.filter((column) => !isWithinBlock(column) && !isTitle(column))];
-  const blocks = groupBy(sorted, (row) => identityKey(row, titled));
+  const blocks = groupBy(rows, (row) => phrases(row, titled).join(' · '));
   const shared = common.filter((column) => !isWithinBlock(column) && !isTitle(column));
   const parts = [...blocks.values()].map((block) => [
     ...wrapped(phrases(block[0], titled), width),
     '',
     ...drawBlock(block, width),
   ]);
-  const caption = [...wrapped(phrases(first, shared), width), LEGEND, ...noiseOf(sorted)];
+  const caption = [...wrapped(phrases(first, shared), width), legendFor(rows), ...noiseOf(rows)];
   return [...parts, caption].map((lines) => `${lines.join('\n')}\n`).join('\n');
 }
 
@@ -40,9 +40,9 @@ function isTitle(column: string): boolean {
   return TITLE.some((title) => title === column);
 }
 
-function drawBlock(rows: readonly Row[], width: number): string[] {
+function drawBlock(rows: readonly Line[], width: number): string[] {
   const levels = [...new Set(rows.map((row) => row.level))];
-  const lines: Line[] = [
+  const lines: Drawn[] = [
     { label: '', cells: ['original', ...levels.map((level) => `level ${level}`)] },
     ...linesOf(rows, levels, false),
   ];
@@ -53,30 +53,36 @@ function drawBlock(rows: readonly Row[], width: number): string[] {
   return drawBands(lines, levels.length, width);
 }
 
-function linesOf(rows: readonly Row[], levels: readonly number[], perBatch: boolean): Line[] {
-  return MEASURES.filter((measure) => measure.perBatch === perBatch).map((measure) => ({
-    label: measure.label,
-    cells: [
-      measure.original === undefined ? '' : summary(rows, measure.original),
-      ...levels.map((level) =>
-        summary(
-          rows.filter((row) => row.level === level),
-          measure.compressed,
+function linesOf(rows: readonly Line[], levels: readonly number[], perBatch: boolean): Drawn[] {
+  return measuresFor(rows)
+    .filter((measure) => measure.perBatch === perBatch)
+    .map((measure) => ({
+      label: measure.label,
+      cells: [
+        measure.original === undefined ? '' : summary(rows, measure.original),
+        ...levels.map((level) =>
+          summary(
+            rows.filter((row) => row.level === level),
+            measure.compressed,
+          ),
         ),
-      ),
-    ],
-  }));
+      ],
+    }));
 }
 
-/** What the rows say of one thing: the original is timed anew beside each level, so its latency is a range. */
-function summary(rows: readonly Row[], show: (row: Row) => string): string {
+/**
+ * What the rows say of one thing: the original is timed anew beside each level, so its latency is a range; over
+ * seeds, of the means.
+ */
+function summary(rows: readonly Line[], show: (row: Line) => string): string {
   const texts = [...new Set(rows.map(show))].filter((text) => text !== UNKNOWN);
-  const ordered = texts.toSorted((a, b) => Number(a) - Number(b));
-  const [lowest = UNKNOWN] = ordered;
-  return ordered.length > 1 ? `${lowest}–${ordered.at(-1)}` : lowest;
+  if (texts.length < 2) return texts[0] ?? UNKNOWN;
+  const numbers = [...new Set(texts.map((text) => text.split(' ')[0] ?? UNKNOWN))];
+  const [lowest = UNKNOWN, ...others] = numbers.toSorted((a, b) => Number(a) - Number(b));
+  return others.length === 0 ? lowest : `${lowest}–${others.at(-1)}`;
 }
 
-function drawBands(lines: readonly Line[], levels: number, width: number): string[] {
+function drawBands(lines: readonly Drawn[], levels: number, width: number): string[] {
   const cellLines = lines.filter((line) => 'cells' in line);
   const widest = (texts: readonly string[]) => Math.max(...texts.map((text) => stringWidth(text)));
   const labelWidth = widest(cellLines.map((line) => line.label));
@@ -85,7 +91,7 @@ function drawBands(lines: readonly Line[], levels: number, width: number): strin
   const room = width - labelWidth - GAP.length - originalWidth;
   const fitting = Math.max(1, Math.floor(room / (GAP.length + levelWidth)));
   const perBand = Math.ceil(levels / Math.ceil(levels / fitting));
-  const drawLine = (line: Line, from: number): string => {
+  const drawLine = (line: Drawn, from: number): string => {
     if ('heading' in line) return line.heading;
     const [original = '', ...compressed] = line.cells;
     const cells = compressed.slice(from, from + perBand).map((text) => padStart(text, levelWidth));
@@ -104,7 +110,7 @@ function padStart(text: string, width: number): string {
 }
 
 /** What disturbed a measurement belongs beside it. */
-function noiseOf(rows: readonly Row[]): string[] {
+function noiseOf(rows: readonly Line[]): string[] {
   return rows.flatMap((row) =>
     row.noise === null
       ? []
@@ -122,14 +128,4 @@ function wrapped(texts: readonly string[], width: number): string[] {
     else lines[lines.length - 1] = joined;
   }
   return lines;
-}
-
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, [T, ...T[]]> {
-  const groups = new Map<K, [T, ...T[]]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -17,19 +17,23 @@ export interface LocalSettings {
 export class LocalExecutor implements Executor {
   #host: Promise<WorkerHost> | undefined;
   #live: WorkerHost | undefined;
+  /** Tasks that wait for the host to be ready; whoever is taken out does not start. */
+  readonly #early = new Set<string>();
 
   constructor(private readonly settings: LocalSettings) {}
 
   async run(task: Task): Promise<TaskOutcome> {
+    this.#early.add(task.id);
     const host = await this.#readyHost();
-    return host.run(task);
+    return this.#early.delete(task.id) ? host.run(task) : { status: 'cancelled' };
   }
 
   cancel(taskId: string, graceS: number): void {
-    this.#live?.cancel(taskId, graceS);
+    if (!this.#early.delete(taskId)) this.#live?.cancel(taskId, graceS);
   }
 
   kill(): void {
+    this.#early.clear();
     this.#live?.kill();
   }
 

@@ -1,34 +1,28 @@
 /**
- * One execution of a job: the run folder, its lock and its log, the tasks handed to an executor, the rows they
- * bring merged into benchmark_levels.csv. Every run has its own orchestrator process, and this is what it does.
+ * One execution of a job: its tasks handed to an executor in their order, what others ask of it heard, its rows held
+ * to the job's bounds. Every run has its own orchestrator process, and this is what it does.
  */
-import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
-import { z } from 'zod';
-import { CapstoneError } from '../errors/errors.ts';
-import type { Plan, PlannedTask } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Interpreter } from '../python/find.ts';
-import { parseCsv, toCsv } from '../results/csv.ts';
-import { mergeRows } from '../results/merge.ts';
-import type { OrchestratorEvent, RunEvent, WorkerEvent } from '../spec/event.ts';
+import { bestInAWord } from '../results/best.ts';
+import { missedBounds } from '../results/bounds.ts';
+import { parseCsv } from '../results/csv.ts';
+import type { RunEvent } from '../spec/event.ts';
 import type { Job } from '../spec/job.ts';
-import { Row } from '../spec/row.ts';
-import type { Task } from '../spec/task.ts';
-import { openEventLog } from '../store/event-log.ts';
-import { acquireLock } from '../store/lock.ts';
-import { rewriteLocked } from '../store/locked-file.ts';
-import { newRunId, runPaths, workspacePaths } from '../store/paths.ts';
-import { readRequests } from '../store/requests.ts';
+import type { Row } from '../spec/row.ts';
+import { workspacePaths } from '../store/paths.ts';
 import { writeJson } from '../store/write.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import { LocalExecutor } from './execute-local.ts';
 import type { Place } from './gather.ts';
-import { schedule } from './schedule.ts';
+import { listenForRequests } from './listen.ts';
+import { openRunRecord, type RunRecord } from './run-record.ts';
+import { endingOf, runTask } from './run-task.ts';
+import { Schedule } from './schedule.ts';
 
 const GRACE_S = 10;
-const REQUEST_POLL_MS = 500;
 
 export interface RunRequest {
   readonly job: Job;
@@ -55,144 +49,135 @@ export interface RunSummary {
   readonly outcome: 'done' | 'failed' | 'cancelled';
   /** What the benchmarks of this plan found, those that were up to date included. */
   readonly rows: readonly Row[];
+  /** Bounds of the job that its rows do not meet. */
+  readonly boundsMissed: number;
 }
-
-type Unstamped = OrchestratorEvent extends infer E
-  ? E extends OrchestratorEvent
-    ? Omit<E, 'v' | 'ts'>
-    : never
-  : never;
 
 export async function runJob(request: RunRequest): Promise<RunSummary> {
   const { job, plan, place, interpreter } = request;
   const started = Date.now();
-  const name = job.name ?? job.kind;
-  const id = request.resume ?? newRunId(name, new Date(started), randomBytes(2).toString('hex'));
-  const paths = runPaths(place.workspace, id);
   const workspace = workspacePaths(place.workspace);
-  mkdirSync(dirname(paths.hostLog), { recursive: true });
-  const lock = await acquireLock(paths.lock, { timeoutMs: 0 });
-  const log = openEventLog(paths.events);
-  let runSeq = log.lastRunSeq;
+  const run = await openRunRecord(place.workspace, job.name ?? job.kind, request.resume, request.onEvent);
   let foreignLines = 0;
   let cancelled = false;
 
-  const record = (event: WorkerEvent | OrchestratorEvent) => {
-    runSeq += 1;
-    const stamped = { ...event, run: id, run_seq: runSeq } as RunEvent;
-    log.append(stamped);
-    request.onEvent(stamped);
-  };
-  const emit = (event: Unstamped) =>
-    record({ v: 1, ts: new Date().toISOString(), ...event } as OrchestratorEvent);
   const executor = new LocalExecutor({
     python: interpreter.path,
     packageRoot: place.packageRoot,
-    hostLogPath: paths.hostLog,
+    hostLogPath: run.paths.hostLog,
     env: place.env,
-    onEvent: record,
+    onEvent: run.record,
     onForeign(line) {
       foreignLines += 1;
-      appendFileSync(paths.hostLog, `${line}\n`);
+      appendFileSync(run.paths.hostLog, `${line}\n`);
     },
   });
-  const runningTasks = new Set<string>();
+  const rows: Row[] = [];
+  const schedule = new Schedule(plan.tasks, job.executor.concurrency, {
+    queued: ({ task }) => run.emit({ type: 'task_queued', task: task.id }),
+    skipped: ({ task }, because) => run.emit({ type: 'task_cancelled', task: task.id, because }),
+    retried: ({ task }) => run.emit({ type: 'task_retried', task: task.id }),
+    async execute({ task }) {
+      const begun = Date.now();
+      const outcome = await runTask(task, executor, run, workspace, (found) => rows.push(...found));
+      run.emit(endingOf(task.id, outcome, (Date.now() - begun) / 1000));
+      return outcome;
+    },
+  });
   const control: RunControl = {
     cancel() {
       if (cancelled) return;
       cancelled = true;
-      emit({ type: 'run_stopping' });
-      for (const task of runningTasks) executor.cancel(task, GRACE_S);
+      run.emit({ type: 'run_stopping' });
+      schedule.stop();
+      for (const { task } of plan.tasks) executor.cancel(task.id, GRACE_S);
     },
     kill() {
       cancelled = true;
+      schedule.stop();
       executor.kill();
     },
   };
-  let requestsRead = 0;
-  const listening = setInterval(() => {
-    const { requests, next } = readRequests(paths.requests, requestsRead);
-    requestsRead = next;
-    for (const asked of requests) {
-      if (asked.type === 'cancel') control.cancel();
-      else executor.cancel(asked.task, GRACE_S);
-    }
-  }, REQUEST_POLL_MS);
+  const stopListening = listenForRequests(
+    run.paths.requests,
+    (asked) => {
+      switch (asked.type) {
+        case 'cancel':
+          return control.cancel();
+        case 'cancel_task':
+          schedule.cancel(asked.task);
+          return executor.cancel(asked.task, GRACE_S);
+        case 'retry_task':
+          return schedule.retry(asked.task);
+      }
+    },
+    (error) => schedule.fail(error),
+  );
 
   try {
-    writeJson(paths.job, job);
-    writeJson(paths.plan, plan);
-    writeJson(paths.environment, {
-      capstone: request.version,
-      node: process.version,
-      platform: process.platform,
-      host: hostname(),
-      interpreter,
-    });
-    emit({
-      type: 'run_started',
-      kind: job.kind,
-      name,
-      resumed: request.resume !== undefined,
-      host: hostname(),
-      pid: process.pid,
-    });
-    for (const planned of plan.tasks) {
-      const { id: task, kind } = planned.task;
-      const { label, because, needs } = planned;
-      if (planned.upToDate) emit({ type: 'task_up_to_date', task, kind, label, because });
-      else emit({ type: 'task_planned', task, kind, label, because, needs: [...needs] });
-    }
+    announce(run, request);
     request.onStarted(control);
-
-    const rows: Row[] = [];
-    const execute = async (planned: PlannedTask): Promise<TaskOutcome> => {
-      const { task } = planned;
-      const begun = Date.now();
-      runningTasks.add(task.id);
-      const outcome = await attempt(async () => {
-        if (task.kind !== 'benchmark') mkdirSync(dirname(task.paths.output), { recursive: true });
-        const ended = await executor.run(forWorker(task, paths.taskLog(task.id), id));
-        if (task.kind !== 'benchmark' || ended.status !== 'succeeded') return ended;
-        const measured = z.array(Row).parse(ended.values['rows']);
-        await rewriteLocked(workspace.rows, workspace.rowsLock, (text) =>
-          toCsv(mergeRows(parseCsv(text ?? '').rows, measured)),
-        );
-        rows.push(...measured);
-        return ended;
-      });
-      runningTasks.delete(task.id);
-      emit(ending(task.id, outcome, (Date.now() - begun) / 1000));
-      return outcome;
-    };
-    const outcomes = await schedule(plan.tasks, job.executor.concurrency, () => cancelled, {
-      queued: ({ task }) => emit({ type: 'task_queued', task: task.id }),
-      execute,
-      skipped: ({ task }, because) => emit({ type: 'task_cancelled', task: task.id, because }),
-    });
+    const outcomes = await schedule.run();
 
     const all = [...upToDateRows(plan, workspace.rows), ...rows];
-    writeJson(paths.results, all);
+    writeJson(run.paths.results, all);
+    const missed = missedBounds(all, job.require);
+    for (const bound of missed) run.emit({ type: 'bound_missed', ...bound });
     const count = (status: TaskOutcome['status']) =>
       [...outcomes.values()].filter((outcome) => outcome.status === status).length;
     const pending = plan.tasks.filter((task) => !task.upToDate).length;
-    const outcome = cancelled ? 'cancelled' : count('succeeded') < pending ? 'failed' : 'done';
-    emit({
+    const counts = { succeeded: count('succeeded'), failed: count('failed') };
+    const notRun = pending - counts.succeeded - counts.failed;
+    // What is wanting without a failure was asked not to run.
+    const outcome = cancelled
+      ? 'cancelled'
+      : counts.failed > 0
+        ? 'failed'
+        : notRun > 0
+          ? 'cancelled'
+          : 'done';
+    run.emit({
       type: 'run_ended',
       outcome,
-      succeeded: count('succeeded'),
+      ...counts,
       up_to_date: plan.tasks.length - pending,
-      failed: count('failed'),
-      cancelled: pending - count('succeeded') - count('failed'),
+      cancelled: notRun,
+      bounds_missed: missed.length,
+      best: bestInAWord(all),
       foreign_lines: foreignLines,
       seconds: (Date.now() - started) / 1000,
     });
-    return { id, outcome, rows: all };
+    return { id: run.id, outcome, rows: all, boundsMissed: missed.length };
   } finally {
-    clearInterval(listening);
+    stopListening();
     await executor.close();
-    log.close();
-    await lock.release();
+    await run.close();
+  }
+}
+
+/** What the run is and what it is going to do. */
+function announce(run: RunRecord, { job, plan, interpreter, version, resume }: RunRequest): void {
+  writeJson(run.paths.job, job);
+  writeJson(run.paths.plan, plan);
+  writeJson(run.paths.environment, {
+    capstone: version,
+    node: process.version,
+    platform: process.platform,
+    host: hostname(),
+    interpreter,
+  });
+  run.emit({
+    type: 'run_started',
+    kind: job.kind,
+    name: job.name ?? job.kind,
+    resumed: resume !== undefined,
+    host: hostname(),
+    pid: process.pid,
+  });
+  for (const { task, label, because, needs, upToDate } of plan.tasks) {
+    const about = { task: task.id, kind: task.kind, label, because };
+    if (upToDate) run.emit({ type: 'task_up_to_date', ...about });
+    else run.emit({ type: 'task_planned', ...about, needs: [...needs] });
   }
 }
 
@@ -206,41 +191,4 @@ export function upToDateRows(plan: Plan, rowsPath: string): Row[] {
   if (keys.size === 0 || !existsSync(rowsPath)) return [];
   const { rows } = parseCsv(readFileSync(rowsPath, 'utf8'));
   return rows.filter((row) => row.task_key !== null && keys.has(row.task_key));
-}
-
-function forWorker(task: Task, logPath: string, run: string): Task {
-  return { ...task, log_path: logPath, ...(task.kind === 'benchmark' ? { run } : {}) } as Task;
-}
-
-/** What goes wrong around a task, on our side of the pipe, fails that task and not the run. */
-async function attempt(work: () => Promise<TaskOutcome>): Promise<TaskOutcome> {
-  try {
-    return await work();
-  } catch (error) {
-    const ours = error instanceof CapstoneError ? error : undefined;
-    return {
-      status: 'failed',
-      code: ours?.code ?? 'internal',
-      message: ours?.message ?? (error instanceof Error ? (error.stack ?? error.message) : String(error)),
-      hint: ours?.next.join(' ') ?? '',
-      exit_code: null,
-      signal: null,
-      missing: [],
-      log_tail: '',
-    };
-  }
-}
-
-/** The orchestrator's word on how a task ended. */
-function ending(task: string, outcome: TaskOutcome, seconds: number): Unstamped {
-  switch (outcome.status) {
-    case 'succeeded':
-      return { type: 'task_succeeded', task, seconds };
-    case 'cancelled':
-      return { type: 'task_cancelled', task, because: 'it was asked to stop; what it had done is kept' };
-    case 'failed': {
-      const { status: _status, ...facts } = outcome;
-      return { type: 'task_failed', task, ...facts };
-    }
-  }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PlannedTask } from '../plan/plan.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
-import { schedule } from './schedule.ts';
+import { Schedule } from './schedule.ts';
 
 const SUCCEEDED: TaskOutcome = { status: 'succeeded', values: {} };
 const FAILED: TaskOutcome = {
@@ -31,20 +31,26 @@ function task(id: string, change: Partial<PlannedTask> = {}): PlannedTask {
 async function play(
   tasks: PlannedTask[],
   concurrency: number,
-  outcomeOf: (id: string) => TaskOutcome = () => SUCCEEDED,
-  stopping: (log: readonly string[]) => boolean = () => false,
+  outcomeOf: (id: string, attempt: number) => TaskOutcome = () => SUCCEEDED,
+  onLine: (line: string, schedule: Schedule) => void = () => {},
 ): Promise<string[]> {
   const log: string[] = [];
-  await schedule(tasks, concurrency, () => stopping(log), {
+  const say = (line: string) => {
+    log.push(line);
+    onLine(line, schedule);
+  };
+  const schedule = new Schedule(tasks, concurrency, {
     queued: () => {},
     async execute({ task: { id } }) {
-      log.push(`${id} starts`);
+      say(`${id} starts`);
       await new Promise((resume) => setTimeout(resume, 5));
-      log.push(`${id} ends`);
-      return outcomeOf(id);
+      say(`${id} ends`);
+      return outcomeOf(id, log.filter((line) => line === `${id} starts`).length);
     },
-    skipped: ({ task: { id } }, because) => log.push(`${id} skipped: ${because}`),
+    skipped: ({ task: { id } }, because) => say(`${id} skipped: ${because}`),
+    retried: ({ task: { id } }) => say(`${id} again`),
   });
+  await schedule.run();
   return log;
 }
 
@@ -80,7 +86,84 @@ test('ends when the last tasks are skipped', async () => {
   expect(log).toEqual(['a starts', 'a ends', 'b skipped: it needs a, which did not succeed']);
 });
 
-test('a cancelled run starts nothing more', async () => {
-  const log = await play([task('a'), task('b')], 1, undefined, (soFar) => soFar.length > 0);
+test('a stopped run starts nothing more', async () => {
+  const log = await play([task('a'), task('b')], 1, undefined, (line, schedule) => {
+    if (line === 'a starts') schedule.stop();
+  });
   expect(log).toEqual(['a starts', 'b skipped: the run was cancelled', 'a ends']);
+});
+
+test('a task that waits can be cancelled, and takes what needs it along at once', async () => {
+  const tasks = [task('a'), task('b'), task('c', { needs: ['b'] })];
+  const log = await play(tasks, 1, undefined, (line, schedule) => {
+    if (line === 'a starts') schedule.cancel('b');
+  });
+  expect(log).toEqual([
+    'a starts',
+    'b skipped: it was asked not to run',
+    'c skipped: it needs b, which did not succeed',
+    'a ends',
+  ]);
+});
+
+test('a failed task that is asked for again brings back what needed it, but nothing that was cancelled', async () => {
+  const tasks = [
+    task('a'),
+    task('b', { needs: ['a'] }),
+    task('c', { needs: ['a'] }),
+    task('d', { needs: ['b'] }),
+    task('long'),
+  ];
+  const log = await play(
+    tasks,
+    1,
+    (id, attempt) => (id === 'a' && attempt === 1 ? FAILED : SUCCEEDED),
+    (line, schedule) => {
+      if (line === 'a starts') schedule.cancel('c');
+      if (line === 'long starts') schedule.retry('a');
+    },
+  );
+  expect(log).toEqual([
+    'a starts',
+    'c skipped: it was asked not to run',
+    'a ends',
+    'b skipped: it needs a, which did not succeed',
+    'd skipped: it needs b, which did not succeed',
+    'long starts',
+    'a again',
+    'b again',
+    'd again',
+    'long ends',
+    'a starts',
+    'a ends',
+    'b starts',
+    'b ends',
+    'd starts',
+    'd ends',
+  ]);
+});
+
+test('asking again for a task that has not failed, or of a run that stops, changes nothing', async () => {
+  const log = await play(
+    [task('a'), task('b')],
+    1,
+    (id) => (id === 'a' ? FAILED : SUCCEEDED),
+    (line, schedule) => {
+      if (line !== 'b starts') return;
+      schedule.retry('b');
+      schedule.stop();
+      schedule.retry('a');
+    },
+  );
+  expect(log).toEqual(['a starts', 'a ends', 'b starts', 'b ends']);
+});
+
+test('what an action throws ends the run', async () => {
+  const play = new Schedule([task('a')], 1, {
+    queued: () => {},
+    execute: () => Promise.reject(new Error('no room for the log')),
+    skipped: () => {},
+    retried: () => {},
+  });
+  await expect(play.run()).rejects.toThrow('no room for the log');
 });

@@ -3,57 +3,152 @@ import type { TaskOutcome } from '../worker/outcome.ts';
 
 /** What the scheduler asks of the world; it decides only what runs when. */
 export interface ScheduleActions {
+  /** Everything the task needs is there. */
   queued(task: PlannedTask): void;
   execute(task: PlannedTask): Promise<TaskOutcome>;
   /** A task that will not run, and why. */
   skipped(task: PlannedTask, because: string): void;
+  /** A task that had ended waits again. */
+  retried(task: PlannedTask): void;
 }
 
 /**
  * Runs the tasks of a plan that are not up to date: each when everything it needs has succeeded, at most
- * `concurrency` at once, an exclusive one alone. A failure takes what needs it along and nothing else.
+ * `concurrency` at once, an exclusive one alone. A failure takes what needs it along and nothing else. While tasks
+ * run, others may be asked for again or cancelled.
  */
-export async function schedule(
-  tasks: readonly PlannedTask[],
-  concurrency: number,
-  stopping: () => boolean,
-  actions: ScheduleActions,
-): Promise<Map<string, TaskOutcome>> {
-  const outcomes = new Map<string, TaskOutcome>();
-  const satisfied = new Set(tasks.filter((task) => task.upToDate).map((task) => task.task.id));
-  const unmet = new Set<string>();
-  const waiting = tasks.filter((task) => !task.upToDate);
-  const running = new Map<string, { planned: PlannedTask; settled: Promise<void> }>();
+export class Schedule {
+  readonly #tasks: readonly PlannedTask[];
+  readonly #concurrency: number;
+  readonly #actions: ScheduleActions;
+  readonly #waiting: Set<PlannedTask>;
+  readonly #queued = new Set<PlannedTask>();
+  readonly #running = new Set<PlannedTask>();
+  readonly #satisfied: Set<string>;
+  readonly #unmet = new Set<string>();
+  /** Skipped for want of another, and for nothing else. */
+  readonly #lacking = new Set<PlannedTask>();
+  readonly #outcomes = new Map<string, TaskOutcome>();
+  #stopping = false;
+  #broken: { readonly error: unknown } | undefined;
+  #wake = () => {};
 
-  const start = (planned: PlannedTask) => {
-    const { id } = planned.task;
-    actions.queued(planned);
-    const settled = actions.execute(planned).then((outcome) => {
-      outcomes.set(id, outcome);
-      (outcome.status === 'succeeded' ? satisfied : unmet).add(id);
-      running.delete(id);
-    });
-    running.set(id, { planned, settled });
-  };
-  const skip = (planned: PlannedTask, because: string) => {
-    unmet.add(planned.task.id);
-    actions.skipped(planned, because);
-  };
-
-  while (waiting.length > 0 || running.size > 0) {
-    for (const planned of [...waiting]) {
-      const missing = planned.needs.find((need) => unmet.has(need));
-      const ready = planned.needs.every((need) => satisfied.has(need));
-      const alone = [...running.values()].some((other) => other.planned.exclusive);
-      const room = running.size < concurrency && !alone && (!planned.exclusive || running.size === 0);
-      if (stopping()) skip(planned, 'the run was cancelled');
-      else if (missing !== undefined) skip(planned, `it needs ${missing}, which did not succeed`);
-      else if (ready && room) start(planned);
-      else continue;
-      waiting.splice(waiting.indexOf(planned), 1);
-    }
-    // What was skipped may have been the last: a race of nobody would never end.
-    if (running.size > 0) await Promise.race([...running.values()].map((task) => task.settled));
+  constructor(tasks: readonly PlannedTask[], concurrency: number, actions: ScheduleActions) {
+    this.#tasks = tasks;
+    this.#concurrency = concurrency;
+    this.#actions = actions;
+    this.#waiting = new Set(tasks.filter(({ upToDate }) => !upToDate));
+    this.#satisfied = new Set(tasks.filter(({ upToDate }) => upToDate).map(({ task }) => task.id));
   }
-  return outcomes;
+
+  /**
+   * Until nothing runs and nothing can; how each task that ran has ended, at its last attempt. Throws what an action
+   * threw: a run that cannot be recorded does not go on.
+   */
+  async run(): Promise<ReadonlyMap<string, TaskOutcome>> {
+    for (;;) {
+      // Before looking: a change that comes while tasks are started wakes as well.
+      const changed = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#advance();
+      if (this.#broken !== undefined) throw this.#broken.error;
+      if (this.#running.size === 0) return this.#outcomes;
+      await changed;
+    }
+  }
+
+  /** No task starts any more. */
+  stop(): void {
+    this.#stopping = true;
+    this.#wake();
+  }
+
+  /** Ends the run with an error of ours. */
+  fail(error: unknown): void {
+    this.#broken ??= { error };
+    this.#wake();
+  }
+
+  /** A task that has not started will not; one that runs is the executor's to stop. */
+  cancel(id: string): void {
+    const planned = this.#find(id);
+    if (planned === undefined || !this.#waiting.has(planned)) return;
+    this.#skip(planned, 'it was asked not to run');
+    this.#wake();
+  }
+
+  /** A task that failed or was cancelled runs again, and what was cancelled for want of it waits again. */
+  retry(id: string): void {
+    const planned = this.#find(id);
+    if (planned === undefined || this.#stopping || !this.#unmet.has(id)) return;
+    this.#await(planned);
+    for (let grew = true; grew; ) {
+      grew = false;
+      for (const other of this.#tasks) {
+        const mayHope = other.needs.some((need) => this.#isWaiting(need));
+        if (!mayHope || !this.#lacking.has(other)) continue;
+        this.#await(other);
+        grew = true;
+      }
+    }
+    this.#wake();
+  }
+
+  #advance(): void {
+    for (const planned of this.#tasks.filter((task) => this.#waiting.has(task))) {
+      const missing = planned.needs.find((need) => this.#unmet.has(need));
+      if (this.#stopping) this.#skip(planned, 'the run was cancelled');
+      else if (missing !== undefined) {
+        this.#lacking.add(planned);
+        this.#skip(planned, `it needs ${missing}, which did not succeed`);
+      } else if (planned.needs.every((need) => this.#satisfied.has(need))) this.#startOrQueue(planned);
+    }
+  }
+
+  #startOrQueue(planned: PlannedTask): void {
+    if (!this.#queued.has(planned)) {
+      this.#queued.add(planned);
+      this.#actions.queued(planned);
+    }
+    const alone = [...this.#running].some(({ exclusive }) => exclusive);
+    const room = this.#running.size < this.#concurrency && !alone;
+    if (!room || (planned.exclusive && this.#running.size > 0)) return;
+    this.#waiting.delete(planned);
+    this.#running.add(planned);
+    this.#actions.execute(planned).then(
+      (outcome) => this.#ended(planned, outcome),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  #ended(planned: PlannedTask, outcome: TaskOutcome): void {
+    this.#outcomes.set(planned.task.id, outcome);
+    (outcome.status === 'succeeded' ? this.#satisfied : this.#unmet).add(planned.task.id);
+    this.#running.delete(planned);
+    this.#wake();
+  }
+
+  #skip(planned: PlannedTask, because: string): void {
+    this.#waiting.delete(planned);
+    this.#unmet.add(planned.task.id);
+    this.#actions.skipped(planned, because);
+  }
+
+  #await(planned: PlannedTask): void {
+    this.#unmet.delete(planned.task.id);
+    this.#outcomes.delete(planned.task.id);
+    this.#lacking.delete(planned);
+    this.#queued.delete(planned);
+    this.#waiting.add(planned);
+    this.#actions.retried(planned);
+  }
+
+  #find(id: string): PlannedTask | undefined {
+    return this.#tasks.find(({ task }) => task.id === id);
+  }
+
+  #isWaiting(id: string): boolean {
+    return [...this.#waiting].some(({ task }) => task.id === id);
+  }
 }

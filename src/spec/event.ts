@@ -152,7 +152,7 @@ const TaskCancelled = z.strictObject({
   type: z.literal('task_cancelled'),
   because: z.string(),
 });
-/** A failed task is run again. */
+/** A task that failed, or that was cancelled for want of it, is run again. */
 const TaskRetried = z.strictObject({ ...aboutTask, type: z.literal('task_retried') });
 /** The orchestrator's verdict on a task that did not succeed; facts, worded at the edge. */
 const TaskFailed = z.strictObject({
@@ -170,7 +170,15 @@ const TaskFailed = z.strictObject({
 const TaskSucceeded = z.strictObject({ ...aboutTask, type: z.literal('task_succeeded'), seconds: count });
 /** The run was asked to stop: no task starts any more, running ones stop at their next safe point. */
 const RunStopping = z.strictObject({ ...orchestrator, type: z.literal('run_stopping') });
-/** The last event of a run. */
+/** A row does not meet a bound of the job's `require`. */
+const BoundMissed = z.strictObject({
+  ...orchestrator,
+  type: z.literal('bound_missed'),
+  bound: z.string(),
+  row: z.string(),
+  found: z.string(),
+});
+/** The last event of a run. `best` says in a word what it was worth; null where it measured nothing. */
 const RunEnded = z.strictObject({
   ...orchestrator,
   type: z.literal('run_ended'),
@@ -179,6 +187,8 @@ const RunEnded = z.strictObject({
   up_to_date: count,
   failed: count,
   cancelled: count,
+  bounds_missed: count.default(0),
+  best: z.string().nullable().default(null),
   foreign_lines: count,
   seconds: count,
 });
@@ -193,6 +203,7 @@ export const OrchestratorEvent = z.discriminatedUnion('type', [
   TaskFailed,
   TaskSucceeded,
   RunStopping,
+  BoundMissed,
   RunEnded,
 ]);
 export type OrchestratorEvent = z.infer<typeof OrchestratorEvent>;

@@ -3,6 +3,7 @@
  * schema/job.schema.json, which is generated from this file.
  */
 import { z } from 'zod';
+import { describeProblem, parseExpression } from './expression.ts';
 import {
   ARCHITECTURES,
   architecture,
@@ -214,6 +215,40 @@ const levels = (flag: string) =>
   unique(z.array(Level).min(1))
     .default([...LEVELS])
     .meta({ description: 'Compression levels.', 'x-flag': flag });
+/** One condition that every row of the job has to meet. */
+const Bound = z
+  .string()
+  .superRefine((text, context) => {
+    const parsed = parseExpression(text);
+    if (parsed.ok) return;
+    const place = `character ${parsed.problem.at + 1}: ${describeProblem(parsed.problem)}`;
+    context.addIssue({
+      code: 'custom',
+      message: 'no condition',
+      params: {
+        expected: 'a condition on a row, such as "acc_drop<=0.5"',
+        found: `${JSON.stringify(text)}, ${place}`,
+      },
+    });
+  })
+  .meta({ examples: ['acc_drop<=0.5'], 'x-whole': true });
+const bounds = z.array(Bound).default([]).meta({
+  description:
+    'Bounds that every row of the job has to meet, such as "acc_drop<=0.5"; exit code 4 otherwise.',
+});
+/** A bound needs rows; where a job measures nothing it would hold for ever and mean nothing. */
+const noBounds = z
+  .array(Bound)
+  .default([])
+  .superRefine((values, context) => {
+    if (values.length === 0) return;
+    context.addIssue({
+      code: 'custom',
+      message: 'no rows',
+      params: { expected: 'no bounds: this kind measures nothing; benchmark and sweep do' },
+    });
+  })
+  .meta({ description: 'Empty: this kind measures nothing.', maxItems: 0, 'x-flag': null });
 const tail = {
   data_root: z.string().min(1).default('data').meta({ description: 'Folder that holds the data sets.' }),
   output: z
@@ -221,6 +256,7 @@ const tail = {
     .min(1)
     .optional()
     .meta({ description: 'File to write, where the plan has one task of its kind.' }),
+  require: noBounds,
   executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
 };
 const train = TrainSettings.prefault({});
@@ -241,7 +277,8 @@ export const CompressJob = z
     ...tail,
   })
   .meta({ title: 'compress', description: 'Compress checkpoints, write artifacts.' });
-const { output: _noOutput, ...benchmarkTail } = tail;
+const { output: _noOutput, ...ofEvery } = tail;
+const benchmarkTail = { ...ofEvery, require: bounds };
 export const BenchmarkJob = z
   .strictObject({
     ...envelope,

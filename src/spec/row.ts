@@ -3,24 +3,34 @@
  * task. Columns are listed once, here; their order is the CSV's. Unknown is empty (null), never 0.
  *
  * `x-decimals` is how a number is written: that many decimals, halves away from zero, in both languages.
+ * `x-better` says which way a column gets better; a column without it is neither. `x-averaged` is false where the
+ * mean over several rows says nothing: the mean of interval ends is no end of an interval.
  */
 import { z } from 'zod';
 import { Digest, Level, Name, Seed } from './names.ts';
 
+type Better = 'lower' | 'higher';
 const text = (description: string) => z.string().nullable().default(null).meta({ description });
-const int = (description: string, unit?: string) =>
+const int = (description: string, unit?: string, better?: Better) =>
   z
     .number()
     .int()
     .nullable()
     .default(null)
-    .meta({ description, 'x-decimals': 0, ...(unit === undefined ? {} : { 'x-unit': unit }) });
-const number = (decimals: number, description: string, unit?: string) =>
+    .meta({ description, 'x-decimals': 0, ...given(unit, better) });
+const number = (decimals: number, description: string, unit?: string, better?: Better) =>
   z
     .number()
     .nullable()
     .default(null)
-    .meta({ description, 'x-decimals': decimals, ...(unit === undefined ? {} : { 'x-unit': unit }) });
+    .meta({ description, 'x-decimals': decimals, ...given(unit, better) });
+/** An end of an interval, or a probability: not to be averaged. */
+const unaveraged = (decimals: number, description: string, unit?: string, better?: Better) =>
+  number(decimals, description, unit, better).meta({ 'x-averaged': false });
+const given = (unit: string | undefined, better: Better | undefined) => ({
+  ...(unit === undefined ? {} : { 'x-unit': unit }),
+  ...(better === undefined ? {} : { 'x-better': better }),
+});
 const flag = (description: string) => z.boolean().nullable().default(null).meta({ description });
 
 const identity = {
@@ -54,37 +64,52 @@ const pair = <S extends string, T extends z.ZodType>(suffix: S, schema: T) =>
 export const Row = z
   .strictObject({
     ...identity,
-    ...pair('params', int('Weights and biases in the network.')),
-    ...pair('nonzero', int('Parameters that are not zero.')),
-    ...pair('sparsity', number(4, 'Share of parameters that are zero, 0 to 1.')),
-    ...pair('macs', int('Multiply-accumulates for one image.')),
-    ...pair('latency_ms', number(3, 'Median latency of one call.', 'ms')),
-    ...pair('latency_p90_ms', number(3, '90th percentile of the latency.', 'ms')),
-    ...pair('throughput', number(1, 'Images a second, from the mean latency.', 'img/s')),
-    ...pair('acc', number(2, 'Top-1 accuracy on the test images.', '%')),
-    ...pair('file_size', int('Size of the model file.', 'bytes')),
-    ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB')),
+    ...pair('params', int('Weights and biases in the network.', undefined, 'lower')),
+    ...pair('nonzero', int('Parameters that are not zero.', undefined, 'lower')),
+    ...pair('sparsity', number(4, 'Share of parameters that are zero, 0 to 1.', undefined, 'higher')),
+    ...pair('macs', int('Multiply-accumulates for one image.', undefined, 'lower')),
+    ...pair('latency_ms', number(3, 'Median latency of one call.', 'ms', 'lower')),
+    ...pair('latency_p90_ms', number(3, '90th percentile of the latency.', 'ms', 'lower')),
+    ...pair('throughput', number(1, 'Images a second, from the mean latency.', 'img/s', 'higher')),
+    ...pair('acc', number(2, 'Top-1 accuracy on the test images.', '%', 'higher')),
+    ...pair('file_size', int('Size of the model file.', 'bytes', 'lower')),
+    ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB', 'lower')),
     ...pair('dtype', text('What the weights executed in.')),
-    size_ratio: number(2, 'Original file size over compressed file size.', 'x'),
-    speedup: number(3, 'Original latency over compressed latency, same runtime.', 'x'),
-    speedup_low: number(3, 'Lower end of the 99 % interval of the speed-up.', 'x'),
-    speedup_high: number(3, 'Upper end of the 99 % interval of the speed-up.', 'x'),
+    size_ratio: number(2, 'Original file size over compressed file size.', 'x', 'higher'),
+    speedup: number(3, 'Original latency over compressed latency, same runtime.', 'x', 'higher'),
+    speedup_low: unaveraged(3, 'Lower end of the 99 % interval of the speed-up.', 'x', 'higher'),
+    speedup_high: unaveraged(3, 'Upper end of the 99 % interval of the speed-up.', 'x', 'higher'),
     verdict: z
       .enum(['faster', 'slower', 'no_difference'])
       .nullable()
       .default(null)
       .meta({ description: 'From the interval and a margin of 2 %, never from the point.' }),
     eager_latency_ms: number(3, 'Original in torch eager fp32, same threads and batch.', 'ms'),
-    speedup_vs_eager: number(3, 'Eager latency over compressed latency.', 'x'),
+    speedup_vs_eager: number(3, 'Eager latency over compressed latency.', 'x', 'higher'),
     best_original_runtime: text('Runtime and dtype in which the original is fastest here without loss.'),
     best_original_latency_ms: number(3, 'Latency of the original there.', 'ms'),
-    speedup_vs_best_original: number(3, 'What compressing gained over the best the original can do.', 'x'),
+    speedup_vs_best_original: number(
+      3,
+      'What compressing gained over the best the original can do.',
+      'x',
+      'higher',
+    ),
     original_best_device: text('Device on which the original is fastest here.'),
     original_best_device_latency_ms: number(3, 'Latency of the original there.', 'ms'),
-    acc_drop: number(2, 'Accuracy lost, in percentage points.', 'points'),
-    acc_drop_low: number(2, 'Lower end of the 99 % interval of the drop (paired bootstrap).', 'points'),
-    acc_drop_high: number(2, 'Upper end of the 99 % interval of the drop (paired bootstrap).', 'points'),
-    mcnemar_p: number(4, 'Exact McNemar test of the two models’ errors.'),
+    acc_drop: number(2, 'Accuracy lost, in percentage points.', 'points', 'lower'),
+    acc_drop_low: unaveraged(
+      2,
+      'Lower end of the 99 % interval of the drop (paired bootstrap).',
+      'points',
+      'lower',
+    ),
+    acc_drop_high: unaveraged(
+      2,
+      'Upper end of the 99 % interval of the drop (paired bootstrap).',
+      'points',
+      'lower',
+    ),
+    mcnemar_p: unaveraged(4, 'Exact McNemar test of the two models’ errors.'),
     deterministic: flag('Whether training again gives the same bits.'),
     noise: text('What disturbed the measurement, if anything.'),
     baseline: flag('A dense model of its own, for comparison.'),

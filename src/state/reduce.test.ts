@@ -134,7 +134,10 @@ describe('a task', () => {
       failure: { signal: 'SIGKILL', missing: ['done'] },
     });
     const again = reduce([{ type: 'task_retried', task: 'a' }], run);
-    expect(the(again, 'a')).toEqual(the(reduce([started, planned('a')]), 'a'));
+    expect(the(again, 'a')).toEqual({
+      ...the(reduce([started, planned('a')]), 'a'),
+      because: 'it was asked for again',
+    });
   });
 
   test('cancelled before it began took no time', () => {
@@ -175,6 +178,8 @@ describe('a run', () => {
     up_to_date: 1,
     failed: 1,
     cancelled: 0,
+    bounds_missed: 0,
+    best: null,
     foreign_lines: 2,
     seconds: 5,
   } as const;

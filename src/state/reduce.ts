@@ -20,6 +20,8 @@ export function emptyRun(id: string): RunView {
     versions: null,
     capability: null,
     log: null,
+    missedBounds: [],
+    best: null,
     foreignLines: null,
   };
 }
@@ -51,7 +53,12 @@ export function reduceRun(run: RunView, event: RunEvent): RunView {
     case 'task_queued':
       return withTask(run, event.task, (task) => ({ ...task, state: 'queued' }));
     case 'task_retried':
-      return withTask(run, event.task, (task) => ({ ...task, ...IDLE, state: 'planned' }));
+      return withTask(run, event.task, (task) => ({
+        ...task,
+        ...IDLE,
+        state: 'planned',
+        because: 'it was asked for again',
+      }));
     case 'started': {
       const startedAtMs = Date.parse(event.ts);
       return withTask(run, event.task, (task) => ({
@@ -119,10 +126,15 @@ export function reduceRun(run: RunView, event: RunEvent): RunView {
     }
     case 'run_stopping':
       return { ...run, status: 'stopping' };
+    case 'bound_missed': {
+      const { bound, row, found } = event;
+      return { ...run, missedBounds: [...run.missedBounds, { bound, row, found }] };
+    }
     case 'run_ended':
       return {
         ...run,
         status: event.outcome,
+        best: event.best,
         endedAtMs: Date.parse(event.ts),
         foreignLines: event.foreign_lines,
       };

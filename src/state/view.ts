@@ -22,6 +22,7 @@ export type TaskFailure = Pick<
   Member<'task_failed'>,
   'code' | 'message' | 'hint' | 'exit_code' | 'signal' | 'missing' | 'log_tail'
 >;
+export type MissedBound = Pick<Member<'bound_missed'>, 'bound' | 'row' | 'found'>;
 export type Capability = Pick<Member<'capability'>, 'cpu' | 'isa' | 'gpus'>;
 export type Versions = Pick<Member<'hello'>, 'python' | 'torch' | 'torchvision' | 'numpy'>;
 
@@ -71,6 +72,10 @@ export interface RunView {
   readonly capability: Capability | null;
   /** The last thing the host itself said. */
   readonly log: TaskLog | null;
+  /** Bounds of the job that its rows do not meet; known when they were measured. */
+  readonly missedBounds: readonly MissedBound[];
+  /** What it was worth, in a word; known when the run has ended. */
+  readonly best: string | null;
   /** Lines of the host that were no events; known when the run has ended. */
   readonly foreignLines: number | null;
 }

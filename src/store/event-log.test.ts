@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/rig.ts';
 import { UserError } from '../errors/errors.ts';
 import type { RunEvent } from '../spec/event.ts';
-import { followEvents, openEventLog, readEvents } from './event-log.ts';
+import { followEvents, openEventLog, readEnds, readEvents } from './event-log.ts';
 
 const newLog = () => join(temporaryFolder(), 'events.ndjson');
 const event = (run_seq: number, task = 'train-ü'): RunEvent => ({
@@ -68,6 +68,18 @@ test('lines that are no event are counted and skipped', () => {
   const lines = ['null', '[]', '{}', 'noise', '{"type":"task_queued","run":"r","run_seq":1}', ''];
   writeFileSync(path, lines.map((text) => `${text}\n`).join('') + line(1));
   expect(readEvents(path, 0)).toMatchObject({ events: [event(1)], foreign: 5 });
+});
+
+test('the ends of a log are found without the rest, past foreign and torn lines longer than a reading', () => {
+  const path = newLog();
+  expect(readEnds(path)).toEqual({ first: undefined, last: undefined });
+  writeFileSync(path, '');
+  expect(readEnds(path)).toEqual({ first: undefined, last: undefined });
+  const noise = `"${'x'.repeat(10_000)}"\n`;
+  writeFileSync(path, `${noise}${line(1)}${line(2)}${noise}${line(3)}${noise}{"v":1`);
+  expect(readEnds(path)).toEqual({ first: event(1), last: event(3) });
+  writeFileSync(path, line(1));
+  expect(readEnds(path)).toEqual({ first: event(1), last: event(1) });
 });
 
 test('a place that cannot be written is refused in words', () => {

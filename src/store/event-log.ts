@@ -3,7 +3,7 @@ import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { OrchestratorEvent, type RunEvent, WorkerEvent } from '../spec/event.ts';
-import { openLines, readLines } from './lines.ts';
+import { openLines, readEndLines, readLines } from './lines.ts';
 
 /** How long a change may go unseen where the operating system does not report it. */
 const POLL_MS = 250;
@@ -35,6 +35,12 @@ export function readEvents(path: string, from: number): ReadEvents {
   const { values, next } = readLines(path, from);
   const events = values.map(asEvent).filter((event) => event !== undefined);
   return { events, next, foreign: values.length - events.length };
+}
+
+/** The first and the last event, without what lies between: of a log of any length two short readings. */
+export function readEnds(path: string): { first: RunEvent | undefined; last: RunEvent | undefined } {
+  const { first, last } = readEndLines(path, (value) => asEvent(value) !== undefined);
+  return { first: asEvent(first), last: asEvent(last) };
 }
 
 /** Events from a byte offset on, as they are written, until the signal; what stands there then still comes. */

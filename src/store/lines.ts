@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 import { codeOf, writeFailure } from './disk-error.ts';
 
 const NEWLINE = 0x0a;
+/** Most lines are shorter. */
+const END_BYTES = 4096;
 
 export interface LineWriter {
   /** Handed to the operating system before it returns: a process that dies then loses nothing. */
@@ -64,6 +66,51 @@ export function readLines(path: string, from: number): { values: unknown[]; next
   } finally {
     closeSync(file);
   }
+}
+
+/** The first and the last whole line whose value is wanted; undefined where there is none. */
+export function readEndLines(
+  path: string,
+  isWanted: (value: unknown) => boolean,
+): { first: unknown; last: unknown } {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { first: undefined, last: undefined };
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    const wanted = (bytes: number, end: 'first' | 'last') => {
+      const from = end === 'first' ? 0 : size - bytes;
+      const lines = linesWithin(file, from, bytes);
+      const values = lines.map(parseJson).filter(isWanted);
+      return end === 'first' ? values[0] : values.at(-1);
+    };
+    // Twice as much each time: a line may be up to 1 MiB, and the last ones may be torn or foreign.
+    const search = (end: 'first' | 'last') => {
+      for (let bytes = Math.min(END_BYTES, size); ; bytes = Math.min(2 * bytes, size)) {
+        const value = wanted(bytes, end);
+        if (value !== undefined || bytes === size) return value;
+      }
+    };
+    return { first: search('first'), last: search('last') };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whole lines among so many bytes; what begins before them or ends behind them is left out. */
+function linesWithin(file: number, from: number, bytes: number): string[] {
+  const buffer = Buffer.alloc(bytes);
+  const read = buffer.subarray(0, readSync(file, buffer, 0, bytes, from));
+  const start = from === 0 ? 0 : read.indexOf(NEWLINE) + 1;
+  const end = read.lastIndexOf(NEWLINE) + 1;
+  return read
+    .toString('utf8', start, Math.max(start, end))
+    .split('\n')
+    .filter((line) => line !== '');
 }
 
 function parseJson(line: string): unknown {

@@ -15,10 +15,12 @@ test('requests are read once, in order, past torn and foreign lines', () => {
   expect(first.requests).toEqual([cancelTask]);
   appendFileSync(path, `{"type":"explode","ts":"${ts}"}\n{"type":"cancel_task","ts":"${ts}"}\n{"type":"can`);
   appendRequest(path, { type: 'cancel_task', task: 'train-y', ts });
+  appendRequest(path, { type: 'retry_task', task: 'train-y', ts });
   appendRequest(path, { type: 'cancel', ts });
   const second = readRequests(path, first.next);
   expect(second.requests).toEqual([
     { type: 'cancel_task', task: 'train-y', ts },
+    { type: 'retry_task', task: 'train-y', ts },
     { type: 'cancel', ts },
   ]);
   expect(readRequests(path, second.next).requests).toEqual([]);

@@ -5,6 +5,8 @@ import { openLines, readLines } from './lines.ts';
 export const RequestOfRun = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('cancel'), ts: z.string() }),
   z.strictObject({ type: z.literal('cancel_task'), task: z.string(), ts: z.string() }),
+  /** A task that failed or was cancelled is run again. */
+  z.strictObject({ type: z.literal('retry_task'), task: z.string(), ts: z.string() }),
 ]);
 export type RequestOfRun = z.infer<typeof RequestOfRun>;
 
