@@ -24,7 +24,7 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 Schema = dict[str, Any]
 
-_NO_SETTINGS = {"$schema", "version", "kind", "name", "executor"}
+_NO_SETTINGS = {"$schema", "extends", "version", "kind", "name", "executor"}
 """Keys of a job that name it or say who runs it."""
 
 _SHOWN = 60  # characters of a value in a message

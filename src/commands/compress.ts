@@ -3,7 +3,7 @@ import { UserError } from '../errors/errors.ts';
 import { readModelRecord } from '../store/model-record.ts';
 import { defineCommand, type Flag, type FlagValues } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
-import { checkJob } from './job-file.ts';
+import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
 import { CLASSIC_DATASET } from './train.ts';
 
@@ -40,7 +40,7 @@ export default defineCommand({
       job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(flags)];
       job['seeds'] ??= [record?.seed ?? 0];
     }
-    return executeJob(checkJob({ datasets: [CLASSIC_DATASET], ...job }, 'flags', io.cwd), flags, io);
+    return executeJob(checkFlags({ datasets: [CLASSIC_DATASET], ...job }, io.cwd), flags, io);
   },
 });
 

@@ -3,7 +3,7 @@
  * schema/job.schema.json, which is generated from this file.
  */
 import { z } from 'zod';
-import { BUNDLED_DATASET, LEVELS, Level, Name, Seed, Stem, Threads } from './names.ts';
+import { BUNDLED_DATASET, FORMAT_VERSION, LEVELS, Level, Name, Seed, Stem, Threads } from './names.ts';
 
 export const Model = z
   .strictObject({
@@ -156,7 +156,16 @@ const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
 
 const envelope = {
   $schema: z.string().optional().meta({ description: 'For editors: ./schema/job.schema.json' }),
-  version: z.literal(1).meta({ description: 'Version of this format.' }),
+  extends: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'Spec file that this one builds on, relative to this file: objects are merged, lists and values replaced.',
+      examples: ['base.json'],
+    }),
+  version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
   name: Name.optional().meta({ description: 'Names the run; default: the kind.' }),
 };
 const models = unique(z.array(z.union([Name, Model])).min(1))
