@@ -1,11 +1,13 @@
 /** What every command that runs a job shares: plan it, show the plan or run it live, print what came of it. */
 import { relative } from 'node:path';
 import { EXIT, type ExitCode } from '../errors/errors.ts';
+import { visible } from '../errors/visible.ts';
 import { type Plan, planJob } from '../plan/plan.ts';
 import { createProgress } from '../progress/progress.ts';
 import { findInterpreter } from '../python/find.ts';
 import { toTable } from '../results/table.ts';
 import { gather } from '../run/gather.ts';
+import { refuseUnwritablePlaces } from '../run/refuse-unwritable.ts';
 import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
@@ -38,10 +40,10 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
   const plan = planJob(job, known);
   const json = flags['--json'] === true;
   for (const [name, { source, root }] of known.datasets) {
-    io.stderr.write(`${name}: ${source === 'bundled' ? 'bundled with capstone' : root}\n`);
+    io.stderr.write(visible(`${name}: ${source === 'bundled' ? 'bundled with capstone' : root}\n`));
   }
   if (flags['--dry-run'] === true) {
-    io.stdout.write(drawPlan(plan));
+    io.stdout.write(visible(drawPlan(plan)));
     return EXIT.done;
   }
   if (plan.tasks.every((task) => task.upToDate)) {
@@ -50,6 +52,7 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
       io.stdout.write(drawOutcome(plan, upToDateRows(plan, workspacePaths(place.workspace).rows), io));
     return EXIT.done;
   }
+  refuseUnwritablePlaces(plan, place.workspace);
 
   const progress = createProgress({
     mode: json ? 'json' : io.stderr.isTTY ? 'block' : 'plain',
@@ -72,7 +75,9 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
       },
     });
     progress.close();
-    if (!json && summary.outcome !== 'cancelled') io.stdout.write(drawOutcome(plan, summary.rows, io));
+    // Files are named when all of them were made; rows are measured, whatever became of the others.
+    const made = summary.outcome === 'done' || (summary.outcome === 'failed' && summary.rows.length > 0);
+    if (!json && made) io.stdout.write(drawOutcome(plan, summary.rows, io));
     return { done: EXIT.done, failed: EXIT.taskFailed, cancelled: EXIT.cancelled }[summary.outcome];
   } finally {
     progress.close();
@@ -111,6 +116,6 @@ function drawPlan(plan: Plan): string {
 function drawOutcome(plan: Plan, rows: readonly Row[], io: Io): string {
   if (rows.length > 0) return toTable([...rows], { width: io.stdout.columns ?? TABLE_WIDTH });
   return plan.tasks
-    .map(({ task }) => (task.kind === 'benchmark' ? '' : `${relative(io.cwd, task.paths.output)}\n`))
+    .map(({ task }) => (task.kind === 'benchmark' ? '' : visible(`${relative(io.cwd, task.paths.output)}\n`)))
     .join('');
 }

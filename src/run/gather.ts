@@ -8,8 +8,9 @@ import type { Interpreter } from '../python/find.ts';
 import { parseCsv } from '../results/csv.ts';
 import type { Job } from '../spec/job.ts';
 import { datasetDigest, resolveDataset } from '../store/dataset.ts';
+import { readFailure } from '../store/disk-error.ts';
 import { fileDigest } from '../store/file-digest.ts';
-import { readModelRecord } from '../store/model-record.ts';
+import { inspectModel } from '../store/model-record.ts';
 import { cacheRoot, workspacePaths } from '../store/paths.ts';
 import { cpuIdentity, isaClass, usableCpus } from './machine.ts';
 import { readRecipes } from './read-recipe.ts';
@@ -75,14 +76,20 @@ async function readFacts(files: ReadonlySet<string>, place: Place): Promise<Map<
   const facts = new Map<string, FileFacts>();
   await Promise.all(
     [...files].filter(existsSync).map(async (file) => {
-      const [sha256, record] = await Promise.all([
-        fileDigest(file, cacheRoot(place.env)),
-        readModelRecord(file),
-      ]);
-      facts.set(file, { sha256, ...(record === undefined ? {} : { record }) });
+      facts.set(file, await factsOf(file, cacheRoot(place.env)));
     }),
   );
   return facts;
+}
+
+async function factsOf(file: string, cache: string): Promise<FileFacts> {
+  try {
+    const content = await inspectModel(file);
+    // A folder has no bytes to hash, and who would read it is refused anyway.
+    return { sha256: content.unusable === undefined ? await fileDigest(file, cache) : '', ...content };
+  } catch (error) {
+    throw readFailure(file, error);
+  }
 }
 
 function listFolder(folder: string): string[] {

@@ -3,7 +3,7 @@
  * bring merged into benchmark_levels.csv. Every run has its own orchestrator process, and this is what it does.
  */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -16,12 +16,13 @@ import type { OrchestratorEvent, RunEvent, WorkerEvent } from '../spec/event.ts'
 import type { Job } from '../spec/job.ts';
 import { Row } from '../spec/row.ts';
 import type { Task } from '../spec/task.ts';
+import { writeFailure } from '../store/disk-error.ts';
 import { openEventLog } from '../store/event-log.ts';
 import { acquireLock } from '../store/lock.ts';
 import { rewriteLocked } from '../store/locked-file.ts';
 import { newRunId, runPaths, workspacePaths } from '../store/paths.ts';
 import { readRequests } from '../store/requests.ts';
-import { writeJson } from '../store/write.ts';
+import { makeFolder, writeJson } from '../store/write.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import { LocalExecutor } from './execute-local.ts';
 import type { Place } from './gather.ts';
@@ -64,18 +65,42 @@ type Unstamped = OrchestratorEvent extends infer E
   : never;
 
 export async function runJob(request: RunRequest): Promise<RunSummary> {
+  const { job, resume, place } = request;
+  if (resume !== undefined) return conduct(request, resume);
+  const id = newRunId(job.name ?? job.kind, new Date(), randomBytes(2).toString('hex'));
+  try {
+    return await conduct(request, id);
+  } catch (error) {
+    removeUnbegun(place.workspace, id);
+    throw error;
+  }
+}
+
+/** A run of which no event could be written, on a full disk for one, never was: its folder would say nothing. */
+function removeUnbegun(workspace: string, id: string): void {
+  const { folder, events } = runPaths(workspace, id);
+  if ((statSync(events, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  rmSync(folder, { recursive: true, force: true });
+  try {
+    rmdirSync(dirname(folder));
+  } catch {
+    // It holds other runs.
+  }
+}
+
+async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   const { job, plan, place, interpreter } = request;
   const started = Date.now();
   const name = job.name ?? job.kind;
-  const id = request.resume ?? newRunId(name, new Date(started), randomBytes(2).toString('hex'));
   const paths = runPaths(place.workspace, id);
   const workspace = workspacePaths(place.workspace);
-  mkdirSync(dirname(paths.hostLog), { recursive: true });
+  makeFolder(dirname(paths.hostLog));
   const lock = await acquireLock(paths.lock, { timeoutMs: 0 });
   const log = openEventLog(paths.events);
   let runSeq = log.lastRunSeq;
   let foreignLines = 0;
   let cancelled = false;
+  let unwritten: { readonly error: unknown } | undefined;
 
   const record = (event: WorkerEvent | OrchestratorEvent) => {
     runSeq += 1;
@@ -85,15 +110,24 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
   };
   const emit = (event: Unstamped) =>
     record({ v: 1, ts: new Date().toISOString(), ...event } as OrchestratorEvent);
+  /** Called by the worker's stream, where nobody could catch: what cannot be logged ends the run. */
+  const orStop = (write: () => void) => {
+    try {
+      write();
+    } catch (error) {
+      unwritten ??= { error: writeFailure(paths.folder, error) };
+      executor.kill();
+    }
+  };
   const executor = new LocalExecutor({
     python: interpreter.path,
     packageRoot: place.packageRoot,
     hostLogPath: paths.hostLog,
     env: place.env,
-    onEvent: record,
+    onEvent: (event) => orStop(() => record(event)),
     onForeign(line) {
       foreignLines += 1;
-      appendFileSync(paths.hostLog, `${line}\n`);
+      orStop(() => appendFileSync(paths.hostLog, `${line}\n`));
     },
   });
   const runningTasks = new Set<string>();
@@ -151,7 +185,7 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
       const begun = Date.now();
       runningTasks.add(task.id);
       const outcome = await attempt(async () => {
-        if (task.kind !== 'benchmark') mkdirSync(dirname(task.paths.output), { recursive: true });
+        if (task.kind !== 'benchmark') makeFolder(dirname(task.paths.output));
         const ended = await executor.run(forWorker(task, paths.taskLog(task.id), id));
         if (task.kind !== 'benchmark' || ended.status !== 'succeeded') return ended;
         const measured = z.array(Row).parse(ended.values['rows']);
@@ -170,6 +204,7 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
       execute,
       skipped: ({ task }, because) => emit({ type: 'task_cancelled', task: task.id, because }),
     });
+    if (unwritten !== undefined) throw unwritten.error;
 
     const all = [...upToDateRows(plan, workspace.rows), ...rows];
     writeJson(paths.results, all);
