@@ -10,6 +10,7 @@ import pytest
 from capstone_worker import schema
 from capstone_worker.errors import UserError
 
+EXPLAINED = "Every key with its meaning: capstone schema job"
 JOB = {"version": 1, "kind": "train"}
 
 
@@ -43,46 +44,64 @@ def test_only_the_branch_that_is_meant_fills_in_defaults() -> None:
 @pytest.mark.parametrize(
     ("value", "message", "hint"),
     [
-        (3, "job.json: expected an object, found 3", ""),
-        ({}, "job.json, kind: expected a value, found nothing", ""),
+        (3, "job.json: expected an object, found 3", EXPLAINED),
+        ({}, "job.json, kind: expected a value, found nothing", EXPLAINED),
         (
             {**JOB, "kind": "tran"},
             'job.json, kind: expected one of train, compress, benchmark, sweep, found "tran"',
-            "",
+            EXPLAINED,
         ),
-        ({**JOB, "version": 2}, "job.json, version: expected 1, found 2", ""),
-        ({**JOB, "models": []}, "job.json, models: expected at least 1 entry, found []", ""),
+        (
+            {**JOB, "version": 2},
+            "job.json, version: expected 1, found 2, which a newer capstone reads",
+            "Update capstone to use it",
+        ),
+        ({**JOB, "models": []}, "job.json, models: expected at least 1 entry, found []", EXPLAINED),
         (
             {**JOB, "models": ["resnet 18"]},
             "job.json, models[0]: expected text that matches ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ or an object, "
             'found "resnet 18"',
-            "",
+            EXPLAINED,
         ),
         (
             {**JOB, "train": {"epochs": 0}},
             "job.json, train.epochs: expected a number, at least 1, found 0",
-            "",
+            EXPLAINED,
         ),
         (
             {**JOB, "train": {"epochs": True}},
             "job.json, train.epochs: expected a whole number, found true",
-            "",
+            EXPLAINED,
         ),
-        ({**JOB, "train": {"lr": 0}}, "job.json, train.lr: expected a number, more than 0, found 0", ""),
+        (
+            {**JOB, "train": {"lr": 0}},
+            "job.json, train.lr: expected a number, more than 0, found 0",
+            EXPLAINED,
+        ),
         (
             {**JOB, "train": {"max_train_samples": "all"}},
             'job.json, train.max_train_samples: expected a whole number or null, found "all"',
-            "",
+            EXPLAINED,
         ),
         (
             {**JOB, "train": {"epoch": 3}},
-            'job.json, train.epoch: expected no such key, found "epoch"',
+            'job.json, train.epoch: expected a known key, found "epoch"',
             'Did you mean "epochs"?',
+        ),
+        (
+            {**JOB, "executor": {"workers": 3}},
+            'job.json, executor.workers: expected one of the keys kind, concurrency, found "workers"',
+            EXPLAINED,
+        ),
+        (
+            {**JOB, "kind": "compress", "levels": [6]},
+            "job.json, levels[0]: expected a level from 1 to 5, found 6",
+            EXPLAINED,
         ),
         (
             {**JOB, "data_root": ""},
             'job.json, data_root: expected at least 1 character, found ""',
-            "",
+            EXPLAINED,
         ),
     ],
 )
