@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 import pytest
 
 from capstone_worker import schema
@@ -137,3 +140,34 @@ def test_every_schema_compiles(name: str) -> None:
     with pytest.raises(UserError):
         schema.validate(name, 3)
     assert json.dumps(schema.load(name))
+
+
+EXAMPLES = sorted((schema.PACKAGE_ROOT / "examples").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_editor_accepts_the_examples_and_flags_a_misspelt_key(path: Path) -> None:
+    """The committed schema as an editor reads it, nothing prepared: by fastjsonschema, written by others."""
+    editor = fastjsonschema.compile(schema.load("job"))
+    example = json.loads(path.read_text(encoding="utf-8"))
+    editor(copy.deepcopy(example))
+    editor({**copy.deepcopy(example), "extends": "base.json"})
+    for misspelt in (
+        {**example, "levles": [1]},
+        {**example, "executor": {"concurency": 2}},
+        {**example, "version": 2},
+        {**example, "models": [{"nam": "resnet18"}]},
+    ):
+        with pytest.raises(fastjsonschema.JsonSchemaValueException):
+            editor(misspelt)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((schema.PACKAGE_ROOT / "recipes").glob("*.json")), ids=lambda path: path.name
+)
+def test_an_editor_accepts_the_recipes_and_flags_a_misspelt_key(path: Path) -> None:
+    editor = fastjsonschema.compile(schema.load("recipe"))
+    recipe = {"$schema": "../schema/recipe.schema.json", **json.loads(path.read_text(encoding="utf-8"))}
+    editor(copy.deepcopy(recipe))
+    with pytest.raises(fastjsonschema.JsonSchemaValueException):
+        editor({**recipe, "family": {}})
