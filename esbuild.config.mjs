@@ -16,6 +16,8 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
+  // Its CommonJS build asks for its parts by a require that no bundler can follow.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   sourcemap: true,
   legalComments: 'none',
   logLevel: 'warning',

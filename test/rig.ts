@@ -43,7 +43,8 @@ export class Workspace {
   }
 
   write(name: string, value: unknown): string {
-    writeFileSync(this.path(name), typeof value === 'string' ? value : JSON.stringify(value));
+    const isText = typeof value === 'string' || Buffer.isBuffer(value);
+    writeFileSync(this.path(name), isText ? value : JSON.stringify(value));
     return this.path(name);
   }
 

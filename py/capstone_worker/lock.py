@@ -204,5 +204,5 @@ def _lock_held(path: Path, seen: bytes) -> MachineError:
     owner = _owner(seen)
     by = "by nobody one can tell" if owner is None else f"by process {owner['pid']} on {owner['host']}"
     return MachineError(
-        "lock_held", f"{path} is held {by}", "wait for it to end; remove the file only if it has ended"
+        "lock_held", f"{path} is held {by}", "Wait for it to end; remove the file only if it has ended"
     )

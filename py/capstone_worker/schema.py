@@ -24,8 +24,17 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 Schema = dict[str, Any]
 
-_NO_SETTINGS = {"$schema", "version", "kind", "name", "require", "executor"}
+_NO_SETTINGS = {"$schema", "extends", "version", "kind", "name", "require", "executor"}
 """Keys of a job that name it, judge it as a whole or say who runs it."""
+
+FORMAT_VERSION = 1
+"""Of jobs and recipes, as in src/spec/names.ts."""
+
+_VERSIONED = ("job", "recipe")
+_HINTS = {
+    "job": "Every key with its meaning: capstone schema job",
+    "recipe": "Every key with its meaning: capstone schema recipe",
+}
 
 _SHOWN = 60  # characters of a value in a message
 
@@ -72,18 +81,28 @@ def load(name: str) -> Schema:
     return schema
 
 
-def validate(name: str, value: Any, source: str = "") -> Any:  # noqa: ANN401 - any JSON value
+Source = str | Callable[[str], str]
+"""Where a value comes from, for messages: a file; or what to call the place at a path, such as a flag."""
+
+
+def validate(name: str, value: Any, source: Source = "") -> Any:  # noqa: ANN401 - any JSON value
     """Check a JSON value against a schema: a copy of it in which defaults stand for what was left out.
 
     Args:
         name: of the schema, for example ``task``.
         value: what json.load gives.
-        source: where the value comes from, for the message: a file, ``flags``; by default the name.
+        source: where the value comes from; by default the name.
 
     Raises:
         UserError: ``<name>_invalid``; the message says the path, what was expected there and what was found.
     """
     checked = copy.deepcopy(value)
+    version = value.get("version") if isinstance(value, dict) else None
+    if type(version) is int and version > FORMAT_VERSION and name in _VERSIONED:
+        found = f"{version}, which a newer capstone reads"
+        raise invalid(
+            name, source or name, "version", str(FORMAT_VERSION), found, "Update capstone to use it"
+        )
     try:
         _compiled(name)(checked)
     except fastjsonschema.JsonSchemaValueException as error:
@@ -92,10 +111,13 @@ def validate(name: str, value: Any, source: str = "") -> Any:  # noqa: ANN401 - 
     return checked
 
 
-def invalid(name: str, source: str, path: str, expected: str, found: str, hint: str = "") -> UserError:
+def invalid(name: str, source: Source, path: str, expected: str, found: str, hint: str = "") -> UserError:
     """What `validate` raises; also for rules that JSON Schema cannot say."""
-    place = f"{source}, {path}" if path else source
-    return UserError(f"{name}_invalid", f"{place}: expected {expected}, found {found}", hint)
+    if callable(source):
+        place, explained = source(path), "Every flag with its meaning: --help"
+    else:
+        place, explained = f"{source}, {path}" if path else source, _HINTS.get(name, "")
+    return UserError(f"{name}_invalid", f"{place}: expected {expected}, found {found}", hint or explained)
 
 
 def default(kind: str, path: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -215,9 +237,12 @@ def _explain(error: fastjsonschema.JsonSchemaValueException) -> tuple[str, str, 
         known = error.definition["properties"]
         unknown = next(key for key in error.value if key not in known)
         nearest = difflib.get_close_matches(unknown, known, n=1)
-        hint = f"Did you mean {json.dumps(nearest[0])}?" if nearest else f"Known keys: {', '.join(known)}"
-        return _below(path, unknown), "no such key", json.dumps(unknown), hint
-    return path, _expected(error.rule, limit) or error.message, _show(error.value), ""
+        found = json.dumps(unknown)
+        if nearest:
+            return _below(path, unknown), "a known key", found, f"Did you mean {json.dumps(nearest[0])}?"
+        return _below(path, unknown), f"one of the keys {', '.join(known)}", found, ""
+    expected = None if error.rule == "type" else error.definition.get("x-expected")
+    return path, expected or _expected(error.rule, limit) or error.message, _show(error.value), ""
 
 
 def _expected(rule: str | None, limit: Any) -> str | None:  # noqa: ANN401 - a number, a list, a type

@@ -78,7 +78,7 @@ def test_a_lock_in_use_is_refused_by_name(path: Path) -> None:
         acquire(path, timeout_s=0.1)
     assert refused.value.code == "lock_held"
     assert refused.value.message == f"{path} is held by process {os.getpid()} on {os.uname().nodename}"
-    assert refused.value.hint == "wait for it to end; remove the file only if it has ended"
+    assert refused.value.hint == "Wait for it to end; remove the file only if it has ended"
 
 
 @pytest.mark.parametrize("changes", [{"boot_id": "earlier"}, {"start_time": "1"}, {"pid": 2**22 + 1}])

@@ -99,5 +99,5 @@ def test_either_levels_or_families(file: Path) -> None:
     assert refusal(file) == (
         "recipe_invalid",
         f'{file}: expected either "levels" or "families", found neither',
-        "",
+        "Every key with its meaning: capstone schema recipe",
     )

@@ -1,6 +1,6 @@
 import { defineCommand } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
-import { checkJob } from './job-file.ts';
+import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
 import { CLASSIC_DATASET } from './train.ts';
 
@@ -13,6 +13,6 @@ export default defineCommand({
   flags: [...jobFlags('benchmark'), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
     const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
-    return executeJob(checkJob(job, 'flags', io.cwd), flags, io);
+    return executeJob(checkFlags(job, io.cwd), flags, io);
   },
 });

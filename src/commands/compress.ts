@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UserError } from '../errors/errors.ts';
-import { readModelRecord } from '../store/model-record.ts';
+import type { ModelRecord } from '../spec/record.ts';
+import { inspectModel } from '../store/model-record.ts';
 import { defineCommand, type Flag, type FlagValues } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
-import { checkJob } from './job-file.ts';
+import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
 import { CLASSIC_DATASET } from './train.ts';
 
@@ -33,23 +35,42 @@ export default defineCommand({
       const file = resolve(io.cwd, checkpoint);
       const [model, ...others] = (job['models'] as string[] | undefined) ?? ['resnet18'];
       if (others.length > 0) {
-        throw new UserError('flag_invalid', '--checkpoint belongs to one model; --model names several');
+        throw new UserError('flag_invalid', '--checkpoint belongs to one model; --model names several', [
+          'Name one model, or leave out --checkpoint.',
+        ]);
       }
-      const record = await readModelRecord(file);
+      if (!existsSync(file)) {
+        throw new UserError('checkpoint_missing', `${file} does not exist`, [
+          'Check the path of --checkpoint.',
+        ]);
+      }
+      const { record, unusable } = await inspectModel(file);
+      if (unusable !== undefined) throw unusable;
+      if (record !== undefined) refuseOtherClasses(file, record, flags);
       job['models'] = [{ name: model, checkpoint: file }];
-      job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(flags)];
+      job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(file, flags)];
       job['seeds'] ??= [record?.seed ?? 0];
     }
-    return executeJob(checkJob({ datasets: [CLASSIC_DATASET], ...job }, 'flags', io.cwd), flags, io);
+    return executeJob(checkFlags({ datasets: [CLASSIC_DATASET], ...job }, io.cwd), flags, io);
   },
 });
 
+function refuseOtherClasses(file: string, { model }: ModelRecord, flags: FlagValues): void {
+  const expected = flags['--num-classes'];
+  if (expected === undefined || Number(expected) === model.num_classes) return;
+  throw new UserError(
+    'model_wrong_classes',
+    `${file}: expected ${expected} classes, the file has ${model.num_classes}`,
+    [`Use --num-classes ${model.num_classes}, or name another file.`],
+  );
+}
+
 /** The original tool's checkpoints do not say what they were trained on. */
-function datasetOfClasses(flags: FlagValues): string {
+function datasetOfClasses(file: string, flags: FlagValues): string {
   const known: Record<string, string> = { '10': 'cifar10', '100': 'cifar100' };
   const name = known[String(flags['--num-classes'] ?? '')];
   if (name === undefined) {
-    throw new UserError('dataset_unclear', 'the checkpoint does not say which data set it was trained on', [
+    throw new UserError('dataset_unclear', `${file} does not say which data set it was trained on`, [
       'Name it with --dataset, or give --num-classes 10 (cifar10) or 100 (cifar100).',
     ]);
   }

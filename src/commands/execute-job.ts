@@ -1,6 +1,7 @@
 /** What every command that runs a job shares: plan it, show the plan or run it live, print what came of it. */
 import { relative } from 'node:path';
 import { EXIT, type ExitCode } from '../errors/errors.ts';
+import { visible } from '../errors/visible.ts';
 import { type Plan, planJob } from '../plan/plan.ts';
 import { createProgress } from '../progress/progress.ts';
 import { findInterpreter } from '../python/find.ts';
@@ -8,6 +9,7 @@ import { describeMissed, missedBounds } from '../results/bounds.ts';
 import { sortLines } from '../results/sort.ts';
 import { toTable } from '../results/table.ts';
 import { gather } from '../run/gather.ts';
+import { refuseUnwritablePlaces } from '../run/refuse-unwritable.ts';
 import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
@@ -44,10 +46,10 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
   const plan = planJob(job, known);
   const json = flags['--json'] === true;
   for (const [name, { source, root }] of known.datasets) {
-    io.stderr.write(`${name}: ${describeSource({ name, kind: source, root }, place.packageRoot)}\n`);
+    io.stderr.write(visible(`${name}: ${describeSource({ name, kind: source, root }, place.packageRoot)}\n`));
   }
   if (flags['--dry-run'] === true) {
-    io.stdout.write(json ? planToJson(plan) : drawPlan(plan));
+    io.stdout.write(json ? planToJson(plan) : visible(drawPlan(plan)));
     return EXIT.done;
   }
   // A run that is gone on with ends in its own folder all the same: it would stay interrupted for ever.
@@ -59,6 +61,7 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
     for (const bound of missed) io.stderr.write(`${describeMissed(bound)}\n`);
     return missed.length > 0 ? EXIT.boundMissed : EXIT.done;
   }
+  refuseUnwritablePlaces(plan, place.workspace);
 
   const progress = createProgress({
     mode: json ? 'json' : io.stderr.isTTY ? 'block' : 'plain',
@@ -81,7 +84,9 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
       },
     });
     progress.close();
-    if (!json && summary.outcome !== 'cancelled') io.stdout.write(drawOutcome(plan, summary.rows, io));
+    // Files are named when all of them were made; rows are measured, whatever became of the others.
+    const made = summary.outcome === 'done' || (summary.outcome === 'failed' && summary.rows.length > 0);
+    if (!json && made) io.stdout.write(drawOutcome(plan, summary.rows, io));
     switch (summary.outcome) {
       case 'done':
         return summary.boundsMissed > 0 ? EXIT.boundMissed : EXIT.done;
@@ -143,6 +148,6 @@ function planToJson({ tasks }: Plan): string {
 function drawOutcome(plan: Plan, rows: readonly Row[], io: Io): string {
   if (rows.length > 0) return toTable(sortLines(rows, []), { width: io.stdout.columns ?? TABLE_WIDTH });
   return plan.tasks
-    .map(({ task }) => (task.kind === 'benchmark' ? '' : `${relative(io.cwd, task.paths.output)}\n`))
+    .map(({ task }) => (task.kind === 'benchmark' ? '' : visible(`${relative(io.cwd, task.paths.output)}\n`)))
     .join('');
 }

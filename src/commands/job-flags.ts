@@ -29,7 +29,10 @@ interface FlagTarget {
 }
 
 /** Keys that the command itself answers, or that have no meaning as a flag. */
-const NOT_FLAGS = new Set(['$schema', 'version', 'kind']);
+const NOT_FLAGS = new Set(['$schema', 'extends', 'version', 'kind']);
+
+/** What to do about a bad flag. */
+export const FLAGS_EXPLAINED = 'Every flag with its meaning: --help';
 
 export function jobFlags(kind: JobKind): Flag[] {
   return targets(kind).map((target) => target.flag);
@@ -49,6 +52,12 @@ export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, 
     for (const path of paths) assign(job, path, value);
   }
   return job;
+}
+
+/** The flag that sets the value at a path of a job, or an entry of the list there. */
+export function flagAt(kind: JobKind, path: readonly PropertyKey[]): string | undefined {
+  const key = path.filter((part) => typeof part !== 'number').join('.');
+  return targets(kind).find(({ paths }) => paths.some((set) => set.join('.') === key))?.flag.name;
 }
 
 function targets(kind: JobKind): FlagTarget[] {
@@ -124,7 +133,9 @@ function isInteger(property: Property): boolean {
 }
 
 function invalid(flag: string, text: string, expected: string): UserError {
-  return new UserError('flag_invalid', `${flag}: expected ${expected}, found ${JSON.stringify(text)}`);
+  return new UserError('flag_invalid', `${flag}: expected ${expected}, found ${JSON.stringify(text)}`, [
+    FLAGS_EXPLAINED,
+  ]);
 }
 
 function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {

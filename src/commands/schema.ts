@@ -30,6 +30,6 @@ function schemaName(text: string): SchemaName {
   if (name !== undefined) return name;
   const guess = nearest(text, SCHEMA_NAMES);
   throw new UserError('schema_unknown', `unknown schema "${text}"; known: ${SCHEMA_NAMES.join(', ')}`, [
-    ...(guess === undefined ? [] : [`Did you mean "${guess}"?`]),
+    guess === undefined ? 'Name one of them.' : `Did you mean "${guess}"?`,
   ]);
 }

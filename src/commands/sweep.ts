@@ -1,6 +1,6 @@
 import { defineCommand } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
-import { checkJob } from './job-file.ts';
+import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
 
 export default defineCommand({
@@ -11,6 +11,6 @@ export default defineCommand({
   ],
   flags: [...jobFlags('sweep'), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
-    return executeJob(checkJob(jobFromFlags('sweep', flags), 'flags', io.cwd), flags, io);
+    return executeJob(checkFlags(jobFromFlags('sweep', flags), io.cwd), flags, io);
   },
 });

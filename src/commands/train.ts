@@ -1,6 +1,6 @@
 import { defineCommand } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
-import { checkJob } from './job-file.ts';
+import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
 
 /** The data set of the classic commands where none is named. */
@@ -14,6 +14,6 @@ export default defineCommand({
   flags: [...jobFlags('train'), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
     const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('train', flags) };
-    return executeJob(checkJob(job, 'flags', io.cwd), flags, io);
+    return executeJob(checkFlags(job, io.cwd), flags, io);
   },
 });

@@ -211,6 +211,113 @@ describe('refusals', () => {
     ]);
   });
 
+  describe('a file that is not what the job says', () => {
+    const path = '/w/checkpoints/resnet18_fashion_mnist_mini.pth';
+    const artifact = '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt';
+    const MODEL = { name: 'resnet18', arch: 'resnet18', stem: 'imagenet', image_size: 32, family: 'resnet' };
+    const record = (change: object = {}): ModelRecord =>
+      ({
+        key: 'k',
+        model: MODEL,
+        dataset: { name: 'fashion_mnist_mini' },
+        seed: 0,
+        ...change,
+      }) as ModelRecord;
+    const files = (original: object, compressed?: object) =>
+      new Map([
+        [path, { sha256: 'a', ...original }],
+        ...(compressed === undefined ? [] : ([[artifact, { sha256: 'b', ...compressed }]] as const)),
+      ]);
+    const OTHERWISE =
+      'Name the file that belongs to these settings, or the settings that belong to this file.';
+    const compress = Job.parse({ version: 1, kind: 'compress', levels: [1] });
+    const benchmark = Job.parse({ version: 1, kind: 'benchmark', levels: [1] });
+    const refusedWith = (job: Job, world: ReturnType<typeof files>) =>
+      refusal(() => planJob(job, known({ files: world })));
+
+    test('an original of another architecture, data set, seed or size', () => {
+      const vit = record({ model: { ...MODEL, arch: 'vit_b_16' } });
+      expect(refusedWith(compress, files({ record: vit }))).toEqual([
+        'model_wrong_arch',
+        `${path}: expected resnet18, the file holds vit_b_16`,
+        'Name the model vit_b_16, or another file.',
+      ]);
+      const made: [object, string][] = [
+        [{ dataset: { name: 'pets' } }, 'dataset fashion_mnist_mini, the file was made with dataset pets'],
+        [{ seed: 3 }, 'seed 0, the file was made with seed 3'],
+        [{ model: { ...MODEL, image_size: 64 } }, 'image_size 32, the file was made with image_size 64'],
+        [{ model: { ...MODEL, stem: 'cifar' } }, 'stem imagenet, the file was made with stem cifar'],
+      ];
+      for (const [change, said] of made) {
+        expect(refusedWith(compress, files({ record: record(change) }))).toEqual([
+          'model_made_otherwise',
+          `${path}: expected ${said}`,
+          OTHERWISE,
+        ]);
+      }
+    });
+
+    test('a checkpoint that was brought keeps its stem and size, and must be of the architecture and data set', () => {
+      const given = (change: object) =>
+        Job.parse({
+          version: 1,
+          kind: 'compress',
+          levels: [1],
+          models: [{ name: 'resnet18', checkpoint: path }],
+          ...change,
+        });
+      const other = files({ record: record({ model: { ...MODEL, stem: 'cifar', image_size: 64 } }) });
+      expect(planJob(given({}), known({ files: other })).tasks[0]?.task.spec.model).toMatchObject({
+        stem: 'cifar',
+        image_size: 64,
+      });
+      expect(refusedWith(given({ datasets: ['cifar10'] }), other)).toEqual([
+        'model_made_otherwise',
+        `${path}: expected dataset cifar10, the file was made with dataset fashion_mnist_mini`,
+        OTHERWISE,
+      ]);
+    });
+
+    test('an artifact of another level, or of another original', () => {
+      const parents = (sha256: string) => ({ parents: { checkpoint: { key: 'k', sha256 } } });
+      const made = (level: number, sha256: string) => ({
+        record: record({ ...parents(sha256), recipe: { name: 'classic', level, steps: [] } }),
+      });
+      expect(refusedWith(benchmark, files({ record: record() }, made(1, 'a')))).toBeUndefined();
+      expect(refusedWith(benchmark, files({ record: record() }, made(2, 'a')))).toEqual([
+        'model_made_otherwise',
+        `${artifact}: expected level 1, the file was made with level 2`,
+        OTHERWISE,
+      ]);
+      expect(refusedWith(benchmark, files({ record: record() }, made(1, 'z')))).toEqual([
+        'not_the_parent',
+        `${artifact} was not made from ${path}`,
+        'Compress this original again, or put the original back that the artifact was made from.',
+      ]);
+    });
+
+    test('one that no worker could read, whatever it is named for', () => {
+      const unusable = new UserError('model_truncated', `${path}: the file ends too early`, [
+        'Make it again.',
+      ]);
+      expect(refusedWith(compress, files({ unusable }))).toEqual([
+        'model_truncated',
+        `${path}: the file ends too early`,
+        'Make it again.',
+      ]);
+    });
+
+    test('a folder where a file is to be written, --force or not', () => {
+      const unusable = new UserError('model_not_a_file', `${path}: expected a model file, found a folder`);
+      const world = known({ files: files({ unusable }), force: true });
+      expect(refusal(() => planJob(sweep(), world))).toEqual([
+        'output_not_a_file',
+        `${path} is no file, and train-resnet18-fashion_mnist_mini-s0 would write one there`,
+        'Move it away, or choose another "output".',
+      ]);
+    });
+  });
+
   test('two tasks for one output', () => {
     const job = Job.parse({ version: 1, kind: 'train', seeds: [0, 1], output: '/w/x.pth' });
     expect(refusal(() => planJob(job, known()))).toEqual([

@@ -17,11 +17,14 @@ import { taskKey } from './key.ts';
 import { taskId } from './names.ts';
 import type { PrecisionRow } from './precision.ts';
 import { resolvePrecision } from './precision.ts';
+import { type Expected, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
 
 /** What is known of a file: its digest, and its record where it is a file of ours. */
 export interface FileFacts {
   readonly sha256: string;
   readonly record?: ModelRecord;
+  /** Why no task could read it. */
+  readonly unusable?: UserError;
 }
 
 export interface Known {
@@ -86,6 +89,10 @@ function asRecorded(combination: Combination, known: Known): Combination {
   const record = combination.given ? known.files.get(combination.checkpoint)?.record : undefined;
   if (record === undefined) return combination;
   const { arch, stem, image_size, family } = record.model;
+  refuseOtherModel(combination.checkpoint, record, {
+    arch: combination.model.arch,
+    made: { dataset: combination.dataset, seed: combination.seed },
+  });
   return { ...combination, family, model: { name: combination.model.name, arch, stem, image_size } };
 }
 
@@ -94,7 +101,7 @@ function planCombination(job: Job, combination: Combination, known: Known): Plan
   const training = trains ? planTraining(job, combination, known) : undefined;
   const original: Input = training
     ? { key: training.task.key, task: training }
-    : { key: keyInside(combination.checkpoint, known, 'checkpoint_missing', hintForCheckpoint(combination)) };
+    : { key: originalKey(combination, known) };
   const compressed = combination.artifacts.flatMap((artifact) => {
     const compressing =
       job.kind === 'compress' || job.kind === 'sweep'
@@ -102,7 +109,7 @@ function planCombination(job: Job, combination: Combination, known: Known): Plan
         : undefined;
     const input: Input = compressing
       ? { key: compressing.task.key, task: compressing }
-      : { key: keyInside(artifact.path, known, 'artifact_missing', hintForArtifact(combination, artifact)) };
+      : { key: artifactKey(combination, artifact, known) };
     const measuring =
       job.kind === 'benchmark' || job.kind === 'sweep'
         ? planBenchmark(job, combination, artifact, original, input, known)
@@ -255,6 +262,11 @@ function reasonForFile(
   const name = basename(output);
   const facts = known.files.get(output);
   if (facts === undefined) return { upToDate: false, because: `${name} is not there yet` };
+  if (facts.unusable?.code === 'model_not_a_file') {
+    throw new UserError('output_not_a_file', `${output} is no file, and ${task.id} would write one there`, [
+      'Move it away, or choose another "output".',
+    ]);
+  }
   if (!known.force && (facts.record === undefined || !isReplaceable(facts.record))) {
     throw new UserError('output_in_the_way', `${output} exists and is not what ${task.id} would replace`, [
       'Move it away, choose another "output", or allow it to be replaced with --force.',
@@ -288,10 +300,34 @@ function isSameOriginal(record: ModelRecord, { model, dataset, seed }: Combinati
   return record.model.name === model.name && record.dataset.name === dataset && record.seed === seed;
 }
 
-function keyInside(path: string, known: Known, code: string, hint: string): string {
+function originalKey(combination: Combination, known: Known): string {
+  const { checkpoint } = combination;
+  const facts = factsOf(checkpoint, known, 'checkpoint_missing', hintForCheckpoint(combination));
+  if (facts.record !== undefined) refuseOtherModel(checkpoint, facts.record, expectedOf(combination));
+  return facts.record?.key ?? facts.sha256;
+}
+
+function artifactKey(combination: Combination, artifact: Artifact, known: Known): string {
+  const { path, level } = artifact;
+  const { record, sha256 } = factsOf(path, known, 'artifact_missing', hintForArtifact(combination, artifact));
+  if (record === undefined) return sha256;
+  const { arch, made } = expectedOf(combination);
+  refuseOtherModel(path, record, { arch, made: { ...made, recipe: recipeOf(artifact, known).name, level } });
+  const original = known.files.get(combination.checkpoint);
+  if (original !== undefined) refuseOtherParent(path, record, combination.checkpoint, original.sha256);
+  return record.key;
+}
+
+function expectedOf({ model, dataset, seed }: Combination): Expected {
+  const { arch, stem, image_size } = model;
+  return { arch, made: { stem, image_size, dataset, seed } };
+}
+
+function factsOf(path: string, known: Known, code: string, hint: string): FileFacts {
   const facts = known.files.get(path);
   if (facts === undefined) throw new UserError(code, `${path} does not exist`, [hint]);
-  return facts.record?.key ?? facts.sha256;
+  if (facts.unusable !== undefined) throw facts.unusable;
+  return facts;
 }
 
 function hintForCheckpoint({ given, model, dataset }: Combination): string {

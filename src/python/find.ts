@@ -44,6 +44,10 @@ def version(name):
         return None
 print(json.dumps({"python": "%d.%d.%d" % sys.version_info[:3], **{name: version(name) for name in sys.argv[1:]}}))
 `;
+const NOT_STARTED: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+};
 const Probed = z.record(z.string(), z.string().nullable());
 
 export async function findInterpreter({ packageRoot, env, python }: FindRequest): Promise<Interpreter> {
@@ -71,9 +75,11 @@ function notReady(state: Exclude<Environment['state'], 'ready'>, folder: string)
 
 /** Asks an interpreter for its versions and refuses one that could not run the workers. */
 export async function probe(path: string): Promise<Interpreter> {
-  const { stdout, failed, shortMessage } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
+  const { stdout, failed, code, exitCode } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
   if (failed) {
-    throw new MachineError('python_unusable', `${path} cannot be run: ${shortMessage}`, [
+    // The message of the failed call would hold the whole probe.
+    const why = code === undefined ? `it ended with exit code ${exitCode}` : (NOT_STARTED[code] ?? code);
+    throw new MachineError('python_unusable', `${path} cannot be run: ${why}`, [
       'Name a Python interpreter with --python or CAPSTONE_PYTHON, or leave both out and run: capstone setup',
     ]);
   }

@@ -4,8 +4,10 @@
  */
 import Papa from 'papaparse';
 import { UserError } from '../errors/errors.ts';
+import { check } from '../spec/check.ts';
 import { type Column, ROW_COLUMNS } from '../spec/columns.ts';
-import { check, drawProblem, nearest } from '../spec/explain.ts';
+import { drawProblem } from '../spec/draw-problem.ts';
+import { nearest } from '../spec/explain.ts';
 import { Row } from '../spec/row.ts';
 import { compareRows } from './identity.ts';
 import { fixed } from './number.ts';
@@ -45,9 +47,9 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
     } else if (cells.length !== header.length) {
       problems.push(`${place}: expected ${header.length} cells, found ${cells.length}`);
     } else {
-      const checked = check(Row, typedRow(header, cells), place);
+      const checked = check(Row, [{ name: place, folder: '', value: typedRow(header, cells) }]);
       if (checked.ok) rows.push(checked.value);
-      else problems.push(...checked.problems.map(drawProblem));
+      else problems.push(...checked.problems.map((problem) => drawProblem(problem)));
     }
   }
   if (problems.length > 0) {

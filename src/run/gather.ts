@@ -1,22 +1,20 @@
 /** Looks at the disk for everything the planner must know. The planner itself sees none of it. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { UserError } from '../errors/errors.ts';
 import { expandJob } from '../plan/expand.ts';
 import type { FileFacts, Known } from '../plan/plan.ts';
 import type { PrecisionRow } from '../plan/precision.ts';
 import type { Interpreter } from '../python/find.ts';
 import { parseCsv } from '../results/csv.ts';
-import { check, drawProblem, nearest } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
 import type { DataSourceKind } from '../spec/names.ts';
-import { Recipe } from '../spec/recipe.ts';
 import { datasetDigest, resolveDataset } from '../store/dataset.ts';
+import { readFailure } from '../store/disk-error.ts';
 import { fileDigest } from '../store/file-digest.ts';
-import { readModelRecord } from '../store/model-record.ts';
+import { inspectModel } from '../store/model-record.ts';
 import { cacheRoot, workspacePaths } from '../store/paths.ts';
 import { cpuIdentity, isaClass, usableCpus } from './machine.ts';
-import { readJsonFile } from './read-json.ts';
+import { readRecipes } from './read-recipe.ts';
 
 export interface Place {
   readonly workspace: string;
@@ -55,33 +53,6 @@ export async function gather(
   };
 }
 
-function readRecipes(job: Job, packageRoot: string): Map<string, Recipe> {
-  if (job.kind === 'train') return new Map();
-  return new Map(job.recipes.map((reference) => [reference, readRecipe(reference, packageRoot)]));
-}
-
-/** A recipe is a name among those of the package, or the path of a file. */
-function readRecipe(reference: string, packageRoot: string): Recipe {
-  const folder = join(packageRoot, 'recipes');
-  const named = join(folder, `${reference}.json`);
-  const isPath = reference.includes('/') || reference.endsWith('.json');
-  if (!isPath && !existsSync(named)) {
-    const known = listFolder(folder)
-      .filter((file) => file.endsWith('.json'))
-      .map((file) => file.slice(0, -'.json'.length));
-    const guess = nearest(reference, known);
-    throw new UserError('recipe_unknown', `unknown recipe "${reference}"; known: ${known.join(', ')}`, [
-      guess === undefined
-        ? 'Name one of them, or give the path of a recipe file.'
-        : `Did you mean "${guess}"?`,
-    ]);
-  }
-  const file = isPath ? resolve(reference) : named;
-  const checked = check(Recipe, readJsonFile(file, 'recipe'), file);
-  if (!checked.ok) throw new UserError('recipe_invalid', checked.problems.map(drawProblem).join('\n'));
-  return checked.value;
-}
-
 function readPrecisions(packageRoot: string): PrecisionRow[] {
   const table = join(packageRoot, 'py', 'capstone_worker', 'training', 'precision.json');
   return JSON.parse(readFileSync(table, 'utf8')) as PrecisionRow[];
@@ -106,14 +77,20 @@ async function readFacts(files: ReadonlySet<string>, place: Place): Promise<Map<
   const facts = new Map<string, FileFacts>();
   await Promise.all(
     [...files].filter(existsSync).map(async (file) => {
-      const [sha256, record] = await Promise.all([
-        fileDigest(file, cacheRoot(place.env)),
-        readModelRecord(file),
-      ]);
-      facts.set(file, { sha256, ...(record === undefined ? {} : { record }) });
+      facts.set(file, await factsOf(file, cacheRoot(place.env)));
     }),
   );
   return facts;
+}
+
+async function factsOf(file: string, cache: string): Promise<FileFacts> {
+  try {
+    const content = await inspectModel(file);
+    // A folder has no bytes to hash, and who would read it is refused anyway.
+    return { sha256: content.unusable === undefined ? await fileDigest(file, cache) : '', ...content };
+  } catch (error) {
+    throw readFailure(file, error);
+  }
 }
 
 function listFolder(folder: string): string[] {

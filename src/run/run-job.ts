@@ -2,6 +2,7 @@
  * One execution of a job: its tasks handed to an executor in their order, what others ask of it heard, its rows held
  * to the job's bounds. Every run has its own orchestrator process, and this is what it does.
  */
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Plan } from '../plan/plan.ts';
@@ -12,13 +13,14 @@ import { parseCsv } from '../results/csv.ts';
 import type { RunEvent } from '../spec/event.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
-import { workspacePaths } from '../store/paths.ts';
+import { writeFailure } from '../store/disk-error.ts';
+import { newRunId, workspacePaths } from '../store/paths.ts';
 import { writeJson } from '../store/write.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import { LocalExecutor } from './execute-local.ts';
 import type { Place } from './gather.ts';
 import { listenForRequests } from './listen.ts';
-import { openRunRecord, type RunRecord } from './run-record.ts';
+import { openRunRecord, type RunRecord, removeUnbegun } from './run-record.ts';
 import { endingOf, runTask } from './run-task.ts';
 import { Schedule } from './schedule.ts';
 
@@ -54,22 +56,43 @@ export interface RunSummary {
 }
 
 export async function runJob(request: RunRequest): Promise<RunSummary> {
+  const { job, resume, place } = request;
+  if (resume !== undefined) return conduct(request, resume);
+  const id = newRunId(job.name ?? job.kind, new Date(), randomBytes(2).toString('hex'));
+  try {
+    return await conduct(request, id);
+  } catch (error) {
+    removeUnbegun(place.workspace, id);
+    throw error;
+  }
+}
+
+async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   const { job, plan, place, interpreter } = request;
   const started = Date.now();
   const workspace = workspacePaths(place.workspace);
-  const run = await openRunRecord(place.workspace, job.name ?? job.kind, request.resume, request.onEvent);
+  const run = await openRunRecord(place.workspace, id, request.onEvent);
   let foreignLines = 0;
   let cancelled = false;
 
+  /** Called by the worker's stream, where nobody could catch: what cannot be logged ends the run. */
+  const orStop = (write: () => void) => {
+    try {
+      write();
+    } catch (error) {
+      schedule.fail(writeFailure(run.paths.folder, error));
+      executor.kill();
+    }
+  };
   const executor = new LocalExecutor({
     python: interpreter.path,
     packageRoot: place.packageRoot,
     hostLogPath: run.paths.hostLog,
     env: place.env,
-    onEvent: run.record,
+    onEvent: (event) => orStop(() => run.record(event)),
     onForeign(line) {
       foreignLines += 1;
-      appendFileSync(run.paths.hostLog, `${line}\n`);
+      orStop(() => appendFileSync(run.paths.hostLog, `${line}\n`));
     },
   });
   const rows: Row[] = [];

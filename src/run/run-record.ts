@@ -1,11 +1,11 @@
 /** What a run leaves behind while it goes on: its folder, its lock, and its log, which only its orchestrator writes. */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { OrchestratorEvent, RunEvent, WorkerEvent } from '../spec/event.ts';
 import { openEventLog } from '../store/event-log.ts';
 import { acquireLock } from '../store/lock.ts';
-import { newRunId, type RunPaths, runPaths } from '../store/paths.ts';
+import { type RunPaths, runPaths } from '../store/paths.ts';
+import { makeFolder } from '../store/write.ts';
 
 /** An event of ours before it is stamped. */
 export type Unstamped = OrchestratorEvent extends infer E
@@ -23,16 +23,14 @@ export interface RunRecord {
   close(): Promise<void>;
 }
 
-/** Opens a new run's folder, or with `resume` that of an earlier one. Throws when another process runs it. */
+/** Opens the folder of a run, be it new or one to go on with. Throws when another process runs it. */
 export async function openRunRecord(
   workspace: string,
-  name: string,
-  resume: string | undefined,
+  id: string,
   onEvent: (event: RunEvent) => void,
 ): Promise<RunRecord> {
-  const id = resume ?? newRunId(name, new Date(), randomBytes(2).toString('hex'));
   const paths = runPaths(workspace, id);
-  mkdirSync(dirname(paths.hostLog), { recursive: true });
+  makeFolder(dirname(paths.hostLog));
   const lock = await acquireLock(paths.lock, { timeoutMs: 0 });
   const log = openEventLog(paths.events);
   let runSeq = log.lastRunSeq;
@@ -52,4 +50,16 @@ export async function openRunRecord(
       await lock.release();
     },
   };
+}
+
+/** A run of which no event could be written, on a full disk for one, never was: its folder would say nothing. */
+export function removeUnbegun(workspace: string, id: string): void {
+  const { folder, events } = runPaths(workspace, id);
+  if ((statSync(events, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  rmSync(folder, { recursive: true, force: true });
+  try {
+    rmdirSync(dirname(folder));
+  } catch {
+    // It holds other runs.
+  }
 }

@@ -1,5 +1,4 @@
 /** One task from the executor to its outcome; the rows of a benchmark are in benchmark_levels.csv when it resolves. */
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CapstoneError } from '../errors/errors.ts';
@@ -9,6 +8,7 @@ import { Row } from '../spec/row.ts';
 import type { Task } from '../spec/task.ts';
 import { rewriteLocked } from '../store/locked-file.ts';
 import type { WorkspacePaths } from '../store/paths.ts';
+import { makeFolder } from '../store/write.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import type { Executor } from './executor.ts';
 import type { RunRecord, Unstamped } from './run-record.ts';
@@ -22,7 +22,7 @@ export async function runTask(
   onRows: (rows: readonly Row[]) => void,
 ): Promise<TaskOutcome> {
   return attempt(async () => {
-    if (task.kind !== 'benchmark') mkdirSync(dirname(task.paths.output), { recursive: true });
+    if (task.kind !== 'benchmark') makeFolder(dirname(task.paths.output));
     const ended = await executor.run(forWorker(task, paths.taskLog(task.id), id));
     if (task.kind !== 'benchmark' || ended.status !== 'succeeded') return ended;
     const measured = z.array(Row).parse(ended.values['rows']);

@@ -1,108 +1,152 @@
 /**
- * From zod's issues to problems a person can act on. A problem is data: where, what was expected, what was
- * found, the nearest valid thing. The sentence comes last.
+ * From zod's issues to findings: what was expected at a path, what was found there, the nearest valid thing. The one
+ * place that words them.
  */
 import { distance } from 'fastest-levenshtein';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { MAX_PROBLEMS, type Path } from './json-text.ts';
 
-export interface SpecProblem {
-  readonly file: string;
-  /** As a reader writes it: `levels[2]`, `train.epochs`; empty for the whole file. */
-  readonly path: string;
+const SHOWN = 60;
+
+/** A problem before it is known where its value was written. */
+export interface Finding {
+  readonly path: Path;
   readonly expected: string;
   readonly found: string;
   readonly nearest?: string;
+  /** The key is at fault, not its value. */
+  readonly atKey?: boolean;
 }
 
-export type Checked<T> =
+export type Parsed<T> = { readonly findings: Finding[] } & (
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly problems: SpecProblem[] };
+  | { readonly ok: false }
+);
 
-/** Parses `source` and explains every problem at once. */
-export function check<S extends z.ZodType>(schema: S, source: unknown, file: string): Checked<z.infer<S>> {
-  const parsed = schema.safeParse(source, { error: knownKeysAsMessage });
-  if (parsed.success) return { ok: true, value: parsed.data };
-  return { ok: false, problems: parsed.error.issues.flatMap((issue) => explain(issue, source, file)) };
+/** Parses a value and explains all that is wrong with it. */
+export function parse<S extends z.ZodType>(schema: S, value: unknown): Parsed<z.infer<S>> {
+  const parsed = schema.safeParse(value, { error: knownKeysAsMessage });
+  if (parsed.success) return { ok: true, value: parsed.data, findings: [] };
+  const findings = parsed.error.issues
+    .slice(0, MAX_PROBLEMS)
+    .flatMap((issue) => explain(issue, value, schema));
+  return { ok: false, findings: [...findings, ...behindDiscriminator(schema, value, findings)] };
 }
 
-/** zod forgets which schema refused a key; its message is the one place that can carry the keys it knows. */
-function knownKeysAsMessage(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code !== 'unrecognized_keys') return undefined;
+/** zod asks no further where it cannot tell which schema was meant; a near enough word says it. */
+function behindDiscriminator(schema: z.ZodType, value: unknown, findings: readonly Finding[]): Finding[] {
+  if (!(schema instanceof z.ZodDiscriminatedUnion) || typeof value !== 'object' || value === null) return [];
+  const key = schema.def.discriminator;
+  const meant = findings.find(({ path }) => path.length === 1 && path[0] === key)?.nearest;
+  return meant === undefined ? [] : parse(schema, { ...value, [key]: meant }).findings;
+}
+
+/**
+ * Leaves the wording to `explain`, except where a schema words itself. zod forgets which schema refused a key; the
+ * message is the one place that can carry the keys it knows.
+ */
+function knownKeysAsMessage(issue: z.core.$ZodRawIssue): string {
+  if (issue.code !== 'unrecognized_keys') return '';
   const shape = (issue.inst as z.ZodObject | undefined)?.shape ?? {};
   return Object.keys(shape).join(' ');
 }
 
-export function drawProblem(problem: SpecProblem): string {
-  const place = problem.path === '' ? problem.file : `${problem.file}, ${problem.path}`;
-  const nearest = problem.nearest === undefined ? '' : `. Did you mean ${JSON.stringify(problem.nearest)}?`;
-  return `${place}: expected ${problem.expected}, found ${problem.found}${nearest}`;
-}
-
-function explain(issue: z.core.$ZodIssue, source: unknown, file: string): SpecProblem[] {
-  const path = drawPath(issue.path);
-  const value = at(source, issue.path);
-  const problem = (expected: string, found = show(value), nearest?: string): SpecProblem => ({
-    file,
+function explain(issue: z.core.$ZodIssue, source: unknown, schema: z.ZodType): Finding[] {
+  const { path } = issue;
+  const value = at(source, path);
+  const finding = (expected: string, more: Partial<Finding> = {}): Finding => ({
     path,
-    expected,
-    found,
-    ...(nearest === undefined ? {} : { nearest }),
+    expected: issue.message === '' ? expected : issue.message,
+    found: show(value),
+    ...more,
   });
+  const oneOf = (choices: readonly string[]) =>
+    finding(
+      `one of ${choices.join(', ')}`,
+      optional('nearest', typeof value === 'string' ? nearest(value, choices) : undefined),
+    );
   switch (issue.code) {
     case 'invalid_type':
-      return [problem(article(issue.expected))];
+      return [finding(article(issue.expected))];
     case 'too_small':
       return [
-        problem(bound(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)),
+        finding(bound(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)),
       ];
     case 'too_big':
       return [
-        problem(bound(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)),
+        finding(bound(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum)),
       ];
-    case 'invalid_value': {
-      const choices = issue.values.map(String);
-      const expected = choices.length === 1 ? show(issue.values[0]) : `one of ${choices.join(', ')}`;
-      return [
-        problem(expected, show(value), typeof value === 'string' ? nearest(value, choices) : undefined),
-      ];
-    }
+    case 'invalid_value':
+      return [issue.values.length === 1 ? finding(show(issue.values[0])) : oneOf(issue.values.map(String))];
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        file,
-        path: drawPath([...issue.path, key]),
-        expected: 'no such key',
-        found: JSON.stringify(key),
-        ...optional('nearest', nearest(key, issue.message.split(' '))),
-      }));
+      return issue.keys
+        .slice(0, MAX_PROBLEMS)
+        .map((key) => unknownKey(key, path, issue.message.split(' '), source, schema));
     case 'invalid_union': {
       if (issue.errors.length === 0) {
-        const choices = (('options' in issue ? issue.options : undefined) ?? []).map(String);
-        return [
-          problem(
-            `one of ${choices.join(', ')}`,
-            show(value),
-            typeof value === 'string' ? nearest(value, choices) : undefined,
-          ),
-        ];
+        return [oneOf((('options' in issue ? issue.options : undefined) ?? []).map(String))];
+      }
+      const kinds = issue.errors.map(([first]) => first);
+      if (kinds.every((first) => first?.code === 'invalid_type' && first.path.length === 0)) {
+        const expected = kinds.map((first) =>
+          first?.code === 'invalid_type' ? article(first.expected) : '',
+        );
+        return [finding([...new Set(expected)].join(' or '))];
       }
       // The branch that got furthest says best what is wrong: a misspelt key in an object is not "expected a string".
       const deepest = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0] ?? [];
       return deepest.flatMap((inner) =>
-        explain({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, source, file),
+        explain({ ...inner, path: [...path, ...inner.path] } as z.core.$ZodIssue, source, schema),
       );
     }
-    case 'invalid_format':
-      return [problem(issue.message)];
     case 'not_multiple_of':
-      return [problem(`a multiple of ${issue.divisor}`)];
+      return [finding(`a multiple of ${issue.divisor}`)];
     case 'custom': {
       const params = issue.params as { expected?: string; found?: string } | undefined;
-      return [problem(params?.expected ?? issue.message, params?.found)];
+      return [{ ...finding(''), ...params }];
     }
+    case 'invalid_format':
     case 'invalid_key':
     case 'invalid_element':
-      return [problem(issue.message)];
+      return [finding('a valid value')];
   }
+}
+
+function unknownKey(
+  key: string,
+  path: Path,
+  known: readonly string[],
+  source: unknown,
+  schema: z.ZodType,
+): Finding {
+  const finding = { path: [...path, key], found: show(key), atKey: true };
+  const owners = path.length === 0 ? ownersOf(key, schema) : [];
+  if (schema instanceof z.ZodDiscriminatedUnion && owners.length > 0) {
+    const kind = String(at(source, [schema.def.discriminator]));
+    const things = `${nounOf(schema)}s`;
+    return {
+      ...finding,
+      expected: `a key of ${kind} ${things}`,
+      found: `${show(key)}, which belongs to ${list(owners)} ${things}`,
+    };
+  }
+  const guess = nearest(key, known);
+  return guess === undefined
+    ? { ...finding, expected: `one of the keys ${known.join(', ')}` }
+    : { ...finding, expected: 'a known key', nearest: guess };
+}
+
+/** Titles of the members of a union that know the key. */
+function ownersOf(key: string, schema: z.ZodType): string[] {
+  if (!(schema instanceof z.ZodDiscriminatedUnion)) return [];
+  return schema.options
+    .filter((option) => option instanceof z.ZodObject && Object.hasOwn(option.shape, key))
+    .map((option) => String((option as z.ZodObject).meta()?.title ?? ''));
+}
+
+/** `job` of a schema titled `capstone job`. */
+function nounOf(schema: z.ZodType): string {
+  return schema.meta()?.title?.split(' ').at(-1) ?? '';
 }
 
 /** How far a branch of a union got: a type mismatch at its root is the furthest from what was meant. */
@@ -123,25 +167,38 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     : undefined;
 }
 
-function drawPath(path: readonly PropertyKey[]): string {
+function list(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+}
+
+/** `levels[2]`, `train.epochs`. */
+export function drawPath(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
-    return text === '' ? String(part) : `${text}.${String(part)}`;
+    const key = shorten(String(part));
+    return text === '' ? key : `${text}.${key}`;
   }, '');
 }
 
-function at(value: unknown, path: readonly PropertyKey[]): unknown {
+/** What stands at a path; undefined where nothing does. */
+export function at(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (inner, part) =>
-      typeof inner === 'object' && inner !== null ? (inner as Record<PropertyKey, unknown>)[part] : undefined,
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, part)
+        ? (inner as Record<PropertyKey, unknown>)[part]
+        : undefined,
     value,
   );
 }
 
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  // JSON has no word for a number as large as 1e999.
+  return shorten(typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)));
+}
+
+function shorten(text: string): string {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN - 3)}...` : text;
 }
 
 function article(type: string): string {
@@ -156,6 +213,7 @@ function bound(origin: string, relation: string, limit: number | bigint): string
   return `a number, ${relation} ${limit}`;
 }
 
-function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, string>);
+/** `{ key: value }`, or nothing where there is no value. */
+export function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }

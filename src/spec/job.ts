@@ -8,6 +8,7 @@ import {
   ARCHITECTURES,
   architecture,
   BUNDLED_DATASET,
+  FORMAT_VERSION,
   LEVELS,
   Level,
   Name,
@@ -196,7 +197,16 @@ const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
 
 const envelope = {
   $schema: z.string().optional().meta({ description: 'For editors: ./schema/job.schema.json' }),
-  version: z.literal(1).meta({ description: 'Version of this format.' }),
+  extends: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'Spec file that this one builds on, relative to this file: objects are merged, lists and values replaced.',
+      examples: ['base.json'],
+    }),
+  version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
   name: Name.optional().meta({ description: 'Names the run; default: the kind.' }),
 };
 const models = unique(z.array(z.union([Name, Model])).min(1))

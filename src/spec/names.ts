@@ -3,6 +3,9 @@
  */
 import { z } from 'zod';
 
+/** Of jobs and recipes: raised when an older program could not know what a file means. */
+export const FORMAT_VERSION = 1;
+
 export const LEVELS = [1, 2, 3, 4, 5] as const;
 
 /** A label that becomes part of a file name: no separators, no spaces, no control characters. */
@@ -14,12 +17,17 @@ export const Name = z
   )
   .meta({ id: 'Name', description: 'A label that may stand in a file name.', examples: ['resnet18'] });
 
+const A_LEVEL = 'a level from 1 to 5';
 export const Level = z
   .number()
   .int()
-  .min(1)
-  .max(5)
-  .meta({ description: 'Compression level: 1 is the mildest, 5 the strongest.', examples: [1] });
+  .min(1, A_LEVEL)
+  .max(5, A_LEVEL)
+  .meta({
+    description: 'Compression level: 1 is the mildest, 5 the strongest.',
+    examples: [1],
+    'x-expected': A_LEVEL,
+  });
 
 export const Seed = z
   .number()

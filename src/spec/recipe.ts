@@ -4,7 +4,7 @@
  * read the same ones.
  */
 import { z } from 'zod';
-import { Name } from './names.ts';
+import { FORMAT_VERSION, Name } from './names.ts';
 
 export const PruneMagnitude = z
   .strictObject({
@@ -79,7 +79,7 @@ const Levels = z.strictObject({
 export const Recipe = z
   .strictObject({
     $schema: z.string().optional(),
-    version: z.literal(1),
+    version: z.literal(FORMAT_VERSION),
     name: Name,
     description: z.string().optional(),
     levels: Levels.optional().meta({ description: 'Steps of each level, for every family.' }),

@@ -14,9 +14,14 @@ export const ModelRecord = z
     kind: z.enum(['checkpoint', 'artifact']),
     key: Digest.meta({ description: 'Key of the task that made the file.' }),
     model: TaskModel.extend({ family: Name, num_classes: z.number().int().min(2) }),
-    dataset: z.strictObject({ name: Name, source: DataSourceKind, digest: Digest }),
-    classes: z.array(z.string()).min(2),
-    normalisation: z.strictObject({ mean: channels, std: channels }),
+    dataset: z
+      .strictObject({ name: Name, source: DataSourceKind.optional(), digest: Digest.optional() })
+      .meta({ description: 'What it was trained on; of a foreign original only what the user calls it.' }),
+    classes: z.array(z.string()).min(2).optional().meta({ description: 'Unknown of a foreign original.' }),
+    normalisation: z
+      .strictObject({ mean: channels, std: channels })
+      .optional()
+      .meta({ description: 'Unknown of a foreign original.' }),
     seed: Seed,
     threads: z.number().int().min(1),
     deterministic: z.boolean().meta({ description: 'Whether making it again gives the same bits.' }),

@@ -132,7 +132,12 @@ async function takeOver(path: string, dead: string, nonce: string, deadline: num
 
 function writeAside(path: string, nonce: string): string {
   const aside = `${path}.${nonce}`;
-  writeFileSync(aside, claim(nonce));
+  try {
+    writeFileSync(aside, claim(nonce));
+  } catch (error) {
+    rmSync(aside, { force: true }); // a full disk leaves an empty one
+    throw error;
+  }
   return aside;
 }
 

@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/rig.ts';
-import { readModelRecord } from './model-record.ts';
+import { inspectModel, readModelRecord } from './model-record.ts';
 
 const RECORD = {
   format: 1,
@@ -159,7 +159,89 @@ test.each([false, true])(
       const damaged = Buffer.from(whole);
       damaged[at] = (damaged[at] ?? 0) ^ 0xff;
       expect([undefined, RECORD]).toContainEqual(await recordIn(damaged));
+      await inspectModel(join(folder, 'model.pt'));
       expect(await recordIn(whole.subarray(0, at))).toBeUndefined();
     }
   },
 );
+
+describe('a file that is to be read', () => {
+  const file = join(folder, 'input.pt');
+  const REMAKE = 'The file is damaged or was changed after it was written: download or make it again.';
+  const RESAVE =
+    "Where you trust it, save it again in the plain format: torch.save(torch.load(old, map_location='cpu'), new), with a state_dict of tensors.";
+  const inspected = async (bytes: Buffer) => {
+    writeFileSync(file, bytes);
+    const { record, unusable } = await inspectModel(file);
+    return unusable === undefined ? record : [unusable.code, unusable.message, ...unusable.next];
+  };
+  const whole = zip([WEIGHTS, recordEntry()]);
+
+  test('is ours, with its record, or a foreign one, without', async () => {
+    expect(await inspected(whole)).toEqual(RECORD);
+    expect(await inspected(zip([WEIGHTS]))).toBeUndefined();
+  });
+
+  test('of a foreign original nobody knows the classes', async () => {
+    const { classes: _classes, normalisation: _normalisation, ...foreign } = RECORD;
+    const record = { ...foreign, dataset: { name: 'cifar10' } };
+    expect(await inspected(zip([recordEntry(JSON.stringify(record))]))).toEqual(record);
+  });
+
+  const legacy = Buffer.concat([Buffer.from('80028a0a6cfc9c46f9206aa85019', 'hex'), Buffer.alloc(100)]);
+  const tar = Buffer.alloc(1024);
+  tar.write('ustar', 257);
+  const future = zip([recordEntry(JSON.stringify({ ...RECORD, format: 2 }))]);
+  test.each<[string, Buffer, string, string, string]>([
+    ['empty', Buffer.alloc(0), 'model_empty', 'the file is empty', REMAKE],
+    ['cut off', whole.subarray(0, -30), 'model_truncated', 'the file ends too early', REMAKE],
+    [
+      'longer than it was',
+      Buffer.concat([whole, Buffer.from('more')]),
+      'model_trailing_bytes',
+      'something was put behind its archive',
+      REMAKE,
+    ],
+    ['a legacy file', legacy, 'model_legacy', 'legacy torch files are not read yet', RESAVE],
+    ['a tar', tar, 'model_tar', 'tar archives, the oldest torch format, are not read', RESAVE],
+    [
+      'text',
+      Buffer.from('weights'),
+      'model_not_zip',
+      'this is no file of torch.save: it does not begin as a zip does',
+      RESAVE,
+    ],
+    [
+      'of a newer capstone',
+      future,
+      'model_format_unknown',
+      'expected format 1, found 2',
+      'Update capstone: a newer one wrote this file.',
+    ],
+    [
+      'without what a record needs',
+      zip([recordEntry('{}')]),
+      'model_record_invalid',
+      'its record capstone.json is not as capstone writes it',
+      REMAKE,
+    ],
+    [
+      'with a damaged record',
+      zip([{ ...recordEntry(), crc: 1 }]),
+      'model_damaged',
+      'its archive cannot be read',
+      REMAKE,
+    ],
+  ])('that is %s', async (_what, bytes, code, reason, next) => {
+    expect(await inspected(bytes)).toEqual([code, `${file}: ${reason}`, next]);
+  });
+
+  test('that is a folder', async () => {
+    const { unusable } = await inspectModel(folder);
+    expect([unusable?.code, unusable?.message, unusable?.next]).toEqual([
+      'model_not_a_file',
+      `${folder}: expected a model file, found a folder`,
+      ['Name the file itself.'],
+    ]);
+  });
+});

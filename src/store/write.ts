@@ -30,6 +30,15 @@ export function writeText(path: string, text: string): void {
   }
 }
 
+/** With those above it, where they are missing. Throws as `writeText`. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw writeFailure(path, error);
+  }
+}
+
 /** Indented: these files are read by people, too. */
 export function writeJson(path: string, value: unknown): void {
   writeText(path, `${JSON.stringify(value, null, 2)}\n`);

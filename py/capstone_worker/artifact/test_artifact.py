@@ -310,8 +310,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(MachineError) as caught:
         write_atomic(path, b"new!")
-    assert caught.value.message == f"{path}: no room for 4 bytes: No space left on device"
-    assert caught.value.hint == f"Free space in {tmp_path}, or choose another output"
+    assert caught.value.message == f"{path} cannot be written: no space left on the disk (it takes 4 bytes)"
+    assert caught.value.hint == f"Free space for {tmp_path}, or choose another folder"
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -321,5 +321,7 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         write_atomic(tmp_path / "file" / "m.pt", b"")
     assert caught.value.code == "output_not_writable"
-    assert caught.value.message == f"{tmp_path}/file/m.pt: cannot be written: File exists"
-    assert caught.value.hint == "Check the folder's permissions, or choose another output"
+    assert (
+        caught.value.message == f"{tmp_path}/file/m.pt cannot be written: a file is where a folder is needed"
+    )
+    assert caught.value.hint == "Check the permissions of its folder, or choose another"

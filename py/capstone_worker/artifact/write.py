@@ -24,15 +24,19 @@ from torch import Tensor
 from ..errors import CapstoneError, MachineError, UserError
 from .read import RECORD_NAME
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_ROOM = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than the system allows",
+}
 _REFUSED = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.EISDIR: "it is a folder",
+    errno.EEXIST: "a file is where a folder is needed",
+    errno.ENOTDIR: "a file is where a folder is needed",
+    errno.ENAMETOOLONG: "the name is too long",
 }
 
 
@@ -93,7 +97,7 @@ def write_atomic(path: Path, data: bytes) -> None:
             aside.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _explained(path, len(data), error) from error
+        raise write_failure(path, error, len(data)) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -104,17 +108,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(path: Path, size: int, error: OSError) -> CapstoneError:
+def write_failure(path: Path, error: OSError, size: int = 0) -> CapstoneError:
+    """What to raise when writing a file of `size` bytes failed, in the words of src/store/disk-error.ts."""
     if error.errno in _NO_ROOM:
         return MachineError(
             "disk_full",
-            f"{path}: no room for {size} bytes: {error.strerror}",
-            f"Free space in {path.parent}, or choose another output",
+            f"{path} cannot be written: {_NO_ROOM[error.errno]} (it takes {size} bytes)",
+            f"Free space for {path.parent}, or choose another folder",
         )
     if error.errno in _REFUSED:
         return UserError(
             "output_not_writable",
-            f"{path}: cannot be written: {error.strerror}",
-            "Check the folder's permissions, or choose another output",
+            f"{path} cannot be written: {_REFUSED[error.errno]}",
+            "Check the permissions of its folder, or choose another",
         )
-    return MachineError("write_failed", f"{path}: writing failed: {error.strerror}", "Check the disk")
+    return MachineError("write_failed", f"{path} cannot be written: {error.strerror}", "Check the disk")

@@ -8,4 +8,5 @@ act           tasks → files, rows, results on stdout
 stop          Ctrl-C
 progress      what the tasks report, drawn on stderr
 outcome       what a task found out, as text
+visible       text that is safe on a terminal
 """

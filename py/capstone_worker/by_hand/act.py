@@ -15,6 +15,7 @@ from .outcome import outcome
 from .plan import plan
 from .progress import drawn_progress
 from .stop import stop_on_signals
+from .visible import visible
 
 
 def act(arguments: Arguments, workspace: Path) -> None:
@@ -39,5 +40,5 @@ def act(arguments: Arguments, workspace: Path) -> None:
             values = tasks.run(task, report, should_stop)
         if task["kind"] == "benchmark":
             rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])
-        sys.stdout.write(outcome(task, values))
+        sys.stdout.write(visible(outcome(task, values)))
         sys.stdout.flush()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ..errors import CapstoneError, MachineError, Stopped
+from .visible import visible
 
 EXIT_CANCELLED = 130
 
@@ -50,5 +51,5 @@ def main(kind: str, usage: str) -> int:
 
 def _refuse(error: CapstoneError) -> int:
     hint = f"  {error.hint}\n" if error.hint else ""
-    sys.stderr.write(f"error: {error.message}\n{hint}")
+    sys.stderr.write(visible(f"error: {error.message}\n{hint}"))
     return error.exit_code

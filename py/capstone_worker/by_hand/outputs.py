@@ -1,15 +1,48 @@
-"""Files that a task would write: refused where something else is in the way."""
+"""Files that a task would write: refused where something else is in the way, or nothing can be written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..artifact.read import read_record
+from ..artifact.write import write_failure
 from ..errors import CapstoneError, UserError
 
 Task = Mapping[str, Any]
+
+
+def refuse_folders(tasks: Sequence[Task]) -> None:
+    """Refuse where a folder stands in the place of an output, which not even --force can replace.
+
+    Raises:
+        UserError: ``output_not_a_file``.
+    """
+    for task in tasks:
+        output = Path(task["paths"]["output"])
+        if output.exists() and not output.is_file():
+            raise UserError(
+                "output_not_a_file",
+                f"{output} is no file, and {task['id']} would write one there",
+                "Move it away, or choose another --output",
+            )
+
+
+def refuse_unwritable(paths: Iterable[Path]) -> None:
+    """Refuse files where the nearest folder there is takes no new file or folder, as src/store/writable.ts.
+
+    Raises:
+        UserError: ``output_not_writable``.
+    """
+    for path in paths:
+        folder = next(folder for folder in path.parents if os.path.lexists(folder))
+        if not folder.is_dir():
+            raise write_failure(path, OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise write_failure(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def refuse_in_the_way(tasks: Sequence[Task]) -> None:

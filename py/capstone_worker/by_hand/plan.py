@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..measure import cpu
 from ..training import precision
 from .arguments import CLASSIC_DATASET, Arguments
 from .originals import Original, originals
-from .outputs import refuse_in_the_way, refuse_shared
+from .outputs import refuse_folders, refuse_in_the_way, refuse_shared, refuse_unwritable
 
 _DATASET_OF_CLASSES = {10: "cifar10", 100: "cifar100"}
 
@@ -39,9 +40,15 @@ def plan(arguments: Arguments, workspace: Path) -> list[Task]:
     """
     kind = arguments.job["kind"]
     if kind == "benchmark":
-        return _benchmarks(arguments, workspace)
+        tasks = _benchmarks(arguments, workspace)
+        refuse_unwritable([workspace / "benchmark_levels.csv"])
+        return tasks
     tasks = _trainings(arguments, workspace) if kind == "train" else _compressions(arguments, workspace)
     refuse_shared(tasks)
+    refuse_folders(tasks)
+    refuse_unwritable(
+        Path(task["paths"][what]) for task in tasks for what in ("output", "partial") if what in task["paths"]
+    )
     if not arguments.force:
         refuse_in_the_way(tasks)
     return tasks
@@ -148,8 +155,15 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    job: dict[str, Any] = schema.validate("job", {"datasets": [CLASSIC_DATASET], **given}, "flags")
-    return job
+    job = {"datasets": [CLASSIC_DATASET], **given}
+    checked: dict[str, Any] = schema.validate("job", job, lambda path: _flag_at(job["kind"], path))
+    return checked
+
+
+def _flag_at(kind: str, path: str) -> str:
+    """The flag that sets the value at a path of the job, or an entry of the list there."""
+    key = re.sub(r"\[\d+\]", "", path)
+    return next((flag.name for flag in schema.flags(kind) if ".".join(flag.path) == key), f"flags, {path}")
 
 
 def _without_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:

@@ -306,7 +306,9 @@ def test_a_script_refuses_in_one_message(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPTS / "train.py"), "--dataset", DATASET, "--epochs", "0"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: flags, train.epochs: expected a number, at least 1, found 0\n"
+    assert done.stderr == (
+        "error: --epochs: expected a number, at least 1, found 0\n  Every flag with its meaning: --help\n"
+    )
 
 
 def test_a_python_without_torch_says_what_to_do(tmp_path: Path) -> None:

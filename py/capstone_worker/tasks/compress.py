@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipes
-from ..errors import Stopped
+from ..errors import Stopped, UserError
 from ..measure.counts import parameter_counts
-from ..models.file import save_model
+from ..models.file import LoadedModel, save_model
 from ..report import Report, ShouldStop, phase
 from ..steps.registry import apply_steps
 from .inputs import load_input
 from .record import common
+
+_CLASSES = {"cifar10": 10, "cifar100": 100}
+"""Of the data sets that are given to the checkpoints of the original tool, which do not say theirs."""
 
 
 def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
@@ -24,6 +27,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         ``params``, ``nonzero``, ``sparsity`` (0 to 1) and ``file_size`` in bytes, of the artifact.
 
     Raises:
+        UserError: ``model_wrong_classes``, of a foreign checkpoint.
         UserError, MachineError: as `recipes.check_order`, `inputs.load_input`, the steps and
             `models.file.save_model`.
         Stopped: nothing is written.
@@ -39,6 +43,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         dataset=spec["dataset"],
         seed=spec["seed"],
     )
+    _refuse_other_classes(original, spec["dataset"], task["paths"]["checkpoint"])
     network, steps = apply_steps(original.network, recipe["steps"], report)
     if should_stop():
         raise Stopped
@@ -64,3 +69,14 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         "sparsity": counts.sparsity,
         "file_size": size,
     }
+
+
+def _refuse_other_classes(original: LoadedModel, dataset: str, path: str) -> None:
+    found, expected = original.record["model"]["num_classes"], _CLASSES.get(dataset)
+    if "dataset" in original.record or expected in (None, found):
+        return
+    raise UserError(
+        "model_wrong_classes",
+        f"{path}: expected {expected} classes, as {dataset} has, the file has {found}",
+        "Name the data set that the model was trained on, or another file",
+    )

@@ -272,12 +272,29 @@ def test_an_original_of_another_tool(training: Task, trained: object, tmp_path: 
     tasks.run(compressing, discard, never_stop)
     record = read_record(Path(compressing["paths"]["output"]))
     assert record is not None
+    assert schema.validate("record", record) == record
     assert record["dataset"] == {"name": "fashion_mnist_mini"}
     assert record["parents"] == {"checkpoint": {"key": None, "sha256": training["key"]}}
     task = measurement(training, compressing)
     (row,) = tasks.run(task, discard, never_stop)["rows"]
     assert row["deterministic"] is None
     assert row["original_sha256"] == training["key"]
+
+
+def test_an_original_of_another_class_count(training: Task, trained: object, tmp_path: Path) -> None:
+    """A foreign file does not say its data set, but cifar100 has a hundred classes."""
+    foreign = tmp_path / "foreign.pth"
+    torch.save(read_model(Path(training["paths"]["output"])).tensors, foreign)
+    task = compression(training, 1)
+    task["spec"]["dataset"] = "cifar100"
+    task["inputs"]["checkpoint"] = read_model(foreign).sha256
+    task["paths"] = {"checkpoint": str(foreign), "output": str(tmp_path / "artifact.pt")}
+    assert refusal(task) == (
+        "model_wrong_classes",
+        f"{foreign}: expected 100 classes, as cifar100 has, the file has 10",
+        "Name the data set that the model was trained on, or another file",
+    )
+    assert list(tmp_path.iterdir()) == [foreign]
 
 
 def test_invalid_task(training: Task) -> None:

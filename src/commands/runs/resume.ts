@@ -4,7 +4,7 @@ import { runPaths } from '../../store/paths.ts';
 import { findRun, readRunEnds } from '../../store/runs.ts';
 import { defineCommand, type FlagValues, type Io } from '../definition.ts';
 import { EXECUTE_FLAGS, executeJob } from '../execute-job.ts';
-import { readJobFile } from '../job-file.ts';
+import { readRunJob } from '../job-file.ts';
 import { placeFrom } from '../place.ts';
 import { RUN_ARGUMENT } from './arguments.ts';
 
@@ -34,5 +34,5 @@ export async function resumeRun(name: string, flags: FlagValues, io: Io): Promis
       `Start the job anew, and remove this run: capstone runs rm ${id}`,
     ]);
   }
-  return executeJob(readJobFile(job), flags, io, id);
+  return executeJob(readRunJob(job, workspace), flags, io, id);
 }

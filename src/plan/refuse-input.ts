@@ -1,0 +1,49 @@
+/** Files that a task of the plan would read: refused here, before anything starts, in the words of the workers. */
+import { UserError } from '../errors/errors.ts';
+import type { ModelRecord } from '../spec/record.ts';
+
+/** What a file must have been made with. */
+export interface Expected {
+  readonly arch: string;
+  readonly made: Readonly<Record<string, string | number>>;
+}
+
+export function refuseOtherModel(path: string, record: ModelRecord, { arch, made }: Expected): void {
+  const { model, dataset, seed, recipe } = record;
+  if (model.arch !== arch) {
+    throw new UserError('model_wrong_arch', `${path}: expected ${arch}, the file holds ${model.arch}`, [
+      `Name the model ${model.arch}, or another file.`,
+    ]);
+  }
+  const said: Readonly<Record<string, string | number | undefined>> = {
+    stem: model.stem,
+    image_size: model.image_size,
+    dataset: dataset.name,
+    seed,
+    recipe: recipe?.name,
+    level: recipe?.level,
+  };
+  for (const [name, expected] of Object.entries(made)) {
+    const found = said[name];
+    if (found === undefined || found === expected) continue;
+    throw new UserError(
+      'model_made_otherwise',
+      `${path}: expected ${name} ${expected}, the file was made with ${name} ${found}`,
+      ['Name the file that belongs to these settings, or the settings that belong to this file.'],
+    );
+  }
+}
+
+/** An artifact is compared with the very file it was made from, or the comparison means nothing. */
+export function refuseOtherParent(
+  artifact: string,
+  record: ModelRecord,
+  original: string,
+  sha256: string,
+): void {
+  const parent = record.parents['checkpoint'];
+  if (parent === undefined || parent.sha256 === sha256) return;
+  throw new UserError('not_the_parent', `${artifact} was not made from ${original}`, [
+    'Compress this original again, or put the original back that the artifact was made from.',
+  ]);
+}

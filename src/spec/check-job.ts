@@ -1,0 +1,31 @@
+/** A job, checked whole: its schema, and what a schema cannot know. */
+import { type Checked, check } from './check.ts';
+import { at, type Finding, nearest, optional } from './explain.ts';
+import { Job } from './job.ts';
+import type { Layer } from './layers.ts';
+import { ARCHITECTURES } from './names.ts';
+
+const KNOWN = Object.keys(ARCHITECTURES);
+
+export function checkJob(layers: readonly Layer[]): Checked<Job> {
+  return check(Job, layers, unknownModels);
+}
+
+/** Names of networks are labels to the schema: an object may call its own what it likes and name the `arch`. */
+function unknownModels(job: unknown): Finding[] {
+  const models = at(job, ['models']);
+  return (Array.isArray(models) ? models : []).flatMap((entry: unknown, index) => {
+    const key = typeof entry === 'string' ? [] : [at(entry, ['arch']) === undefined ? 'name' : 'arch'];
+    const name = at(entry, key);
+    if (typeof name !== 'string' || KNOWN.includes(name)) return [];
+    const known = KNOWN.join(', ');
+    return [
+      {
+        path: ['models', index, ...key],
+        expected: key[0] === 'name' ? `"arch" beside it, or one of ${known}` : `one of ${known}`,
+        found: JSON.stringify(name),
+        ...optional('nearest', nearest(name, KNOWN)),
+      },
+    ];
+  });
+}
