@@ -48,7 +48,7 @@ const Started = event('The task’s process runs, in its own group.', {
 const Phase = event('A part of the task’s work begins.', {
   ...ofTask,
   type: z.literal('phase'),
-  phase: text('Name of the part: `decode`, `train`, …'),
+  phase: text('`load`, `decode`, `train`, `evaluate`, `measure`, or the name of a step.'),
 });
 const Progress = event('Work done so far within a phase; at most 10 a second a task.', {
   ...ofTask,
@@ -172,7 +172,7 @@ const TaskFailed = event('The orchestrator’s verdict on a task that did not su
   hint: text('What to do next; empty where there is nothing to say.'),
   exit_code,
   signal,
-  missing: z.array(z.string()).meta({ description: 'Which of `result` and `done` never came.' }),
+  missing: z.array(z.string()).meta({ description: 'Which of `result`, `done` and `ended` never came.' }),
   log_tail: text('The end of the task’s log.'),
 });
 const TaskSucceeded = event(

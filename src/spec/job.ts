@@ -13,7 +13,10 @@ export const Model = z
       .string()
       .min(1)
       .optional()
-      .meta({ description: 'Weights to start from; a model with a checkpoint is not trained.' }),
+      .meta({
+        description: 'Weights to start from; a model with a checkpoint is not trained.',
+        examples: ['mine.pth'],
+      }),
     stem: Stem.optional().meta({ description: 'First layers; default `imagenet`.' }),
     image_size: z
       .number()
@@ -27,7 +30,7 @@ export const Model = z
 
 export const Dataset = z
   .strictObject({
-    name: Name,
+    name: Name.meta({ description: 'Labels files and rows.', examples: ['flowers'] }),
     path: z
       .string()
       .min(1)
@@ -79,6 +82,7 @@ export const TrainSettings = z
       .meta({ description: 'auto: what the measured table says for this CPU, family, stem and batch size.' }),
     threads: Threads.optional().meta({
       description: 'Torch threads; default: the CPUs this process may use.',
+      examples: [8],
     }),
     max_train_samples: z
       .number()
@@ -86,7 +90,10 @@ export const TrainSettings = z
       .min(1)
       .nullable()
       .default(null)
-      .meta({ description: 'Train on a class-balanced subset of this many images; null: on all.' }),
+      .meta({
+        description: 'Train on a class-balanced subset of this many images; null: on all.',
+        examples: [10_000],
+      }),
     eval_every: z
       .number()
       .int()
@@ -104,7 +111,10 @@ export const BenchmarkSettings = z
       .min(1)
       .nullable()
       .default(null)
-      .meta({ description: 'Accuracy on a class-balanced subset of this many test images; null: on all.' }),
+      .meta({
+        description: 'Accuracy on a class-balanced subset of this many test images; null: on all.',
+        examples: [500],
+      }),
     batch_sizes: z
       .array(z.number().int().min(1).max(4096))
       .min(1)
@@ -122,12 +132,13 @@ export const BenchmarkSettings = z
       .meta({ description: 'Where the models run.' }),
     threads: Threads.optional().meta({
       description: 'Threads of the runtime; default: the CPUs this process may use.',
+      examples: [8],
     }),
   })
   .meta({ description: 'How models are measured.', 'x-version': 1 });
 
 export const Executor = z.strictObject({
-  kind: z.literal('local').default('local'),
+  kind: z.literal('local').default('local').meta({ description: 'Processes on this machine.' }),
   concurrency: z
     .number()
     .int()
@@ -157,7 +168,7 @@ const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
 const envelope = {
   $schema: z.string().optional().meta({ description: 'For editors: ./schema/job.schema.json' }),
   version: z.literal(1).meta({ description: 'Version of this format.' }),
-  name: Name.optional().meta({ description: 'Names the run; default: the kind.' }),
+  name: Name.optional().meta({ description: 'Names the run; default: the kind.', examples: ['first-try'] }),
 };
 const models = unique(z.array(z.union([Name, Model])).min(1))
   .default(['resnet18'])
@@ -181,7 +192,10 @@ const tail = {
     .string()
     .min(1)
     .optional()
-    .meta({ description: 'File to write, where the plan has one task of its kind.' }),
+    .meta({
+      description: 'File to write, where the plan has one task of its kind.',
+      examples: ['checkpoints/mine.pth'],
+    }),
   executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
 };
 const train = TrainSettings.prefault({});
