@@ -23,7 +23,7 @@ export interface Property {
   readonly allOf?: readonly Property[];
   readonly $ref?: string;
   readonly definitions?: Readonly<Record<string, Property>>;
-  readonly 'x-flag'?: string;
+  readonly 'x-flag'?: string | null;
   readonly 'x-unit'?: string;
   readonly 'x-decimals'?: number;
   readonly 'x-identity'?: readonly string[];
@@ -59,9 +59,9 @@ export function typeInWords(property: Property): string {
   if (property.const !== undefined) return JSON.stringify(property.const);
   if (property.enum !== undefined) return oneOf(property.enum);
   const options = property.anyOf ?? property.oneOf;
-  if (options !== undefined) return unique(options.map(typeInWords)).join(' or ');
+  if (options !== undefined) return either(options.map(typeInWords));
   if (Array.isArray(property.type)) {
-    return property.type.map((type: string) => typeInWords({ ...property, type })).join(' or ');
+    return either(property.type.map((type: string) => typeInWords({ ...property, type })));
   }
   switch (property.type) {
     case 'integer':
@@ -122,8 +122,9 @@ function textLike(pattern: string): string {
   return /^\^\[A-Za-z0-9\]\[A-Za-z0-9\._-\]/.test(pattern) ? 'name' : `text like ${pattern}`;
 }
 
-function unique(texts: readonly string[]): string[] {
-  return [...new Set(texts)];
+function either(types: readonly string[]): string {
+  const kinds = [...new Set(types)];
+  return kinds.join(kinds.some((kind) => kind.includes(',')) ? ', or ' : ' or ');
 }
 
 function isEmptyObject(value: unknown): boolean {

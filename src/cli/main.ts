@@ -4,8 +4,10 @@
  */
 import { CommanderError, Command as Parser } from 'commander';
 import type { Command, FlagValues, Io } from '../commands/definition.ts';
+import { version } from '../commands/version.ts';
 import { drawError } from '../errors/draw.ts';
 import { CapstoneError, EXIT, type ExitCode } from '../errors/errors.ts';
+import { conventions } from './conventions.ts';
 
 interface Entry {
   readonly summary: string;
@@ -69,13 +71,15 @@ function programWith(
 ): Parser {
   const program = new Parser('capstone')
     .description('Train, compress and honestly benchmark image classifiers.')
+    .version(version(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
     })
     .showSuggestionAfterError()
-    .helpCommand(false);
+    .helpCommand(false)
+    .addHelpText('after', conventions());
   for (const [name, { summary }] of Object.entries(COMMANDS)) {
     const parser = program.command(name).description(summary);
     if (loaded?.name === name) fill(parser, loaded.command, io, onExit);

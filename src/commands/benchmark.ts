@@ -10,7 +10,7 @@ export default defineCommand({
     'capstone benchmark --levels 1 --levels 2 --max-eval-samples 500',
     'capstone benchmark --levels 1-5 --dataset fashion_mnist_mini',
   ],
-  flags: [...jobFlags('benchmark'), ...EXECUTE_FLAGS],
+  flags: [...jobFlags('benchmark', { '--dataset': CLASSIC_DATASET }), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
     const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
     return executeJob(checkJob(job, 'flags', io.cwd), flags, io);

@@ -18,6 +18,8 @@ interface Property {
   readonly anyOf?: readonly Property[];
   readonly const?: unknown;
   readonly 'x-flag'?: string;
+  /** What stands for the value in help. */
+  readonly 'x-value'?: string;
 }
 
 interface FlagTarget {
@@ -29,8 +31,12 @@ interface FlagTarget {
 /** Keys that the command itself answers, or that have no meaning as a flag. */
 const NOT_FLAGS = new Set(['$schema', 'version', 'kind']);
 
-export function jobFlags(kind: JobKind): Flag[] {
-  return targets(kind).map((target) => target.flag);
+/** `defaults` are the command's own, by flag, where they are not the schema's. */
+export function jobFlags(kind: JobKind, defaults: Readonly<Record<string, string>> = {}): Flag[] {
+  return targets(kind).map(({ flag }) => {
+    const own = defaults[flag.name];
+    return own === undefined ? flag : { ...flag, default: own };
+  });
 }
 
 /** The job spec that the given flags stand for; everything not given is left to the schema's defaults. */
@@ -65,7 +71,7 @@ function targets(kind: JobKind): FlagTarget[] {
       found.set(name, {
         flag: {
           name,
-          description: property.description ?? '',
+          description: same?.flag.description ?? property.description ?? '',
           value: placeholder(key, property),
           repeats: property.type === 'array',
           ...(property.default === undefined || property.default === null
@@ -90,7 +96,9 @@ function schemaOf(kind: JobKind): Property {
 
 function placeholder(key: string, property: Property): string {
   const choices = property.enum ?? property.items?.enum;
-  return choices === undefined ? key.toUpperCase().replace(/S$/, '') : choices.join('|');
+  if (choices !== undefined) return choices.join('|');
+  if (isNumeric(property.items ?? property)) return 'N';
+  return property['x-value'] ?? key.toUpperCase().replace(/S$/, '');
 }
 
 /** `1`, `1,3` and, for whole numbers, `1-5`. */
@@ -105,10 +113,14 @@ function listValue(flag: string, text: string, items: Property): unknown[] {
 }
 
 function scalar(flag: string, text: string, property: Property): unknown {
-  const types = [property, ...(property.anyOf ?? [])].map((option) => option.type);
-  if (!types.includes('number') && !types.includes('integer')) return text;
+  if (!isNumeric(property)) return text;
   if (text.trim() === '' || !Number.isFinite(Number(text))) throw invalid(flag, text, 'a number');
   return Number(text);
+}
+
+function isNumeric(property: Property): boolean {
+  const types = [property, ...(property.anyOf ?? [])].map((option) => option.type);
+  return types.includes('number') || types.includes('integer');
 }
 
 function isInteger(property: Property): boolean {

@@ -108,20 +108,25 @@ const Ended = event('The host has reaped the task’s process: the last event of
   signal,
 });
 
-export const WorkerEvent = z.discriminatedUnion('type', [
-  Hello,
-  Capability,
-  Started,
-  Phase,
-  Progress,
-  Metric,
-  Log,
-  Artifact,
-  Result,
-  ErrorEvent,
-  Done,
-  Ended,
-]);
+export const WorkerEvent = z
+  .discriminatedUnion('type', [
+    Hello,
+    Capability,
+    Started,
+    Phase,
+    Progress,
+    Metric,
+    Log,
+    Artifact,
+    Result,
+    ErrorEvent,
+    Done,
+    Ended,
+  ])
+  .meta({
+    title: 'From the worker host',
+    description: 'Written by the host, which forwards what its tasks send.',
+  });
 export type WorkerEvent = z.infer<typeof WorkerEvent>;
 
 const orchestrator = { ...stamp };
@@ -195,18 +200,23 @@ const RunEnded = event('The last event of a run.', {
   seconds,
 });
 
-export const OrchestratorEvent = z.discriminatedUnion('type', [
-  RunStarted,
-  TaskPlanned,
-  TaskUpToDate,
-  TaskQueued,
-  TaskCancelled,
-  TaskRetried,
-  TaskFailed,
-  TaskSucceeded,
-  RunStopping,
-  RunEnded,
-]);
+export const OrchestratorEvent = z
+  .discriminatedUnion('type', [
+    RunStarted,
+    TaskPlanned,
+    TaskUpToDate,
+    TaskQueued,
+    TaskCancelled,
+    TaskRetried,
+    TaskFailed,
+    TaskSucceeded,
+    RunStopping,
+    RunEnded,
+  ])
+  .meta({
+    title: 'From the orchestrator',
+    description: 'Added by `capstone run`, the only writer of the file.',
+  });
 export type OrchestratorEvent = z.infer<typeof OrchestratorEvent>;
 
 /** What stands in events.ndjson: every event with the run's id and a number of its own, without gaps. */

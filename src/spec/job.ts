@@ -58,7 +58,7 @@ export const TrainSettings = z
     optimizer: z
       .enum(['sgd', 'adamw'])
       .default('sgd')
-      .meta({ description: 'sgd has Nesterov momentum 0.9.' }),
+      .meta({ description: 'What updates the weights; sgd has Nesterov momentum 0.9.' }),
     schedule: z
       .enum(['one_cycle', 'cosine', 'constant'])
       .default('one_cycle')
@@ -69,7 +69,10 @@ export const TrainSettings = z
     augment: z
       .enum(['crop_flip', 'flip', 'none'])
       .default('crop_flip')
-      .meta({ description: 'Random crop from 4 pixels of reflected padding and horizontal flip.' }),
+      .meta({
+        description:
+          'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip.',
+      }),
     label_smoothing: z
       .number()
       .min(0)
@@ -79,9 +82,9 @@ export const TrainSettings = z
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')
-      .meta({ description: 'auto: what the measured table says for this CPU, family, stem and batch size.' }),
+      .meta({ description: 'Arithmetic of training; auto: what was measured to be faster on such a CPU.' }),
     threads: Threads.optional().meta({
-      description: 'Torch threads; default: the CPUs this process may use.',
+      description: 'Threads of torch; default: the CPUs this process may use.',
       examples: [8],
     }),
     max_train_samples: z
@@ -172,13 +175,13 @@ const envelope = {
 };
 const models = unique(z.array(z.union([Name, Model])).min(1))
   .default(['resnet18'])
-  .meta({ description: 'Networks, by name or as objects.', 'x-flag': '--model' });
+  .meta({ description: 'Networks by name; in a spec also objects.', 'x-flag': '--model' });
 const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
   .default([BUNDLED_DATASET])
-  .meta({ description: 'Data sets, by name or as objects.', 'x-flag': '--dataset' });
+  .meta({ description: 'Data sets by name; in a spec also objects.', 'x-flag': '--dataset' });
 const recipes = unique(z.array(z.string().min(1)).min(1))
   .default(['classic'])
-  .meta({ description: 'Recipes, by name or path.', 'x-flag': '--recipe' });
+  .meta({ description: 'Recipes by name or path.', 'x-flag': '--recipe' });
 const seeds = unique(z.array(Seed).min(1))
   .default([0])
   .meta({ description: 'One training for each seed.', 'x-flag': '--seed' });
@@ -187,7 +190,11 @@ const levels = (flag: string) =>
     .default([...LEVELS])
     .meta({ description: 'Compression levels.', 'x-flag': flag });
 const tail = {
-  data_root: z.string().min(1).default('data').meta({ description: 'Folder that holds the data sets.' }),
+  data_root: z
+    .string()
+    .min(1)
+    .default('data')
+    .meta({ description: 'Folder that holds the data sets.', 'x-value': 'FOLDER' }),
   output: z
     .string()
     .min(1)
@@ -195,6 +202,7 @@ const tail = {
     .meta({
       description: 'File to write, where the plan has one task of its kind.',
       examples: ['checkpoints/mine.pth'],
+      'x-value': 'FILE',
     }),
   executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
 };

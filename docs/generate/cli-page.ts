@@ -1,0 +1,61 @@
+/** docs/cli.md, from the definitions of the commands. */
+import { ENVIRONMENT, EXIT_MEANINGS } from '../../src/cli/conventions.ts';
+import type { Command, Flag } from '../../src/commands/definition.ts';
+import { EXIT } from '../../src/errors/errors.ts';
+import { code, fenced, GENERATED, page, table } from './markdown.ts';
+
+export type NamedCommand = readonly [name: string, command: Command];
+
+export function cliPage(commands: readonly NamedCommand[]): string {
+  return page(
+    GENERATED,
+    '# Commands',
+    'Results go to stdout, everything else to stderr. In a clone, `npx capstone` stands for `capstone`. ' +
+      '`capstone COMMAND --help` prints what stands here.',
+    table(
+      ['Command', 'What it does'],
+      commands.map(([name, command]) => [`[\`${name}\`](#capstone-${name})`, command.summary]),
+    ),
+    '## Exit codes',
+    table(
+      ['Code', 'Meaning'],
+      Object.entries(EXIT).map(([name, exit]) => [String(exit), EXIT_MEANINGS[name as keyof typeof EXIT]]),
+    ),
+    'Ctrl-C once stops at a safe point, a second time at once.',
+    '## Environment',
+    table(
+      ['Variable', 'Use'],
+      Object.entries(ENVIRONMENT).map(([name, use]) => [code(name), use]),
+    ),
+    ...commands.flatMap(section),
+  );
+}
+
+function section([name, command]: NamedCommand): string[] {
+  const taken = command.arguments ?? [];
+  const usage = taken.map(({ name: argument, required }) => (required ? `<${argument}>` : `[${argument}]`));
+  return [
+    `## capstone ${name}`,
+    `${command.summary}.${command.description === undefined ? '' : ` ${command.description}`}`,
+    fenced('text', ['capstone', name, ...usage, '[options]'].join(' ')),
+    taken.length === 0
+      ? ''
+      : table(
+          ['Argument', 'Meaning'],
+          taken.map((argument) => [code(argument.name), argument.description]),
+        ),
+    command.flags.length === 0 ? '' : flagTable(command.flags),
+    fenced('sh', command.examples.join('\n')),
+  ];
+}
+
+function flagTable(flags: readonly Flag[]): string {
+  return table(
+    ['Flag', 'Default', 'Meaning'],
+    flags.map((flag) => [
+      code(flag.value === undefined ? flag.name : `${flag.name} <${flag.value}>`),
+      code(flag.default ?? ''),
+      flag.repeats === true ? `${flag.description} May be given more than once.` : flag.description,
+    ]),
+  );
+}
