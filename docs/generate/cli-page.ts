@@ -1,6 +1,6 @@
 /** docs/cli.md, from the definitions of the commands. */
 import { ENVIRONMENT, EXIT_MEANINGS } from '../../src/cli/conventions.ts';
-import type { Command, Flag } from '../../src/commands/definition.ts';
+import type { Argument, Command, Flag } from '../../src/commands/definition.ts';
 import { EXIT } from '../../src/errors/errors.ts';
 import { code, fenced, GENERATED, page, table } from './markdown.ts';
 
@@ -27,17 +27,19 @@ export function cliPage(commands: readonly NamedCommand[]): string {
       ['Variable', 'Use'],
       Object.entries(ENVIRONMENT).map(([name, use]) => [code(name), use]),
     ),
-    ...commands.flatMap(section),
+    ...commands.flatMap((command) => section(command)),
   );
 }
 
-function section([name, command]: NamedCommand): string[] {
+function section([name, command]: NamedCommand, heading = '##'): string[] {
   const taken = command.arguments ?? [];
-  const usage = taken.map(({ name: argument, required }) => (required ? `<${argument}>` : `[${argument}]`));
+  const subcommands = Object.entries(command.subcommands ?? {});
+  const usage = ['capstone', name, ...taken.map(argumentInUsage), '[options]'].join(' ');
   return [
-    `## capstone ${name}`,
-    `${command.summary}.${command.description === undefined ? '' : ` ${command.description}`}`,
-    fenced('text', ['capstone', name, ...usage, '[options]'].join(' ')),
+    `${heading} capstone ${name}`,
+    `${command.summary}.`,
+    fenced('text', usage),
+    command.description ?? '',
     taken.length === 0
       ? ''
       : table(
@@ -46,16 +48,30 @@ function section([name, command]: NamedCommand): string[] {
         ),
     command.flags.length === 0 ? '' : flagTable(command.flags),
     fenced('sh', command.examples.join('\n')),
+    ...subcommands.flatMap(([subname, subcommand]) =>
+      section([`${name} ${subname}`, subcommand], `${heading}#`),
+    ),
   ];
+}
+
+function argumentInUsage({ name, required, several }: Argument): string {
+  const words = several === true ? `${name}...` : name;
+  return required ? `<${words}>` : `[${words}]`;
 }
 
 function flagTable(flags: readonly Flag[]): string {
   return table(
     ['Flag', 'Default', 'Meaning'],
     flags.map((flag) => [
-      code(flag.value === undefined ? flag.name : `${flag.name} <${flag.value}>`),
+      code(flagInUsage(flag)),
       code(flag.default ?? ''),
       flag.repeats === true ? `${flag.description} May be given more than once.` : flag.description,
     ]),
   );
+}
+
+function flagInUsage({ name, value, optional, several }: Flag): string {
+  if (value === undefined) return name;
+  const words = several === true ? `${value}...` : value;
+  return optional === true ? `${name} [${words}]` : `${name} <${words}>`;
 }

@@ -18,6 +18,10 @@ export interface Flag {
   readonly description: string;
   /** Placeholder of the value; a flag without one is a switch. */
   readonly value?: string;
+  /** May stand without its value, too. */
+  readonly optional?: boolean;
+  /** Takes every word up to the next flag. */
+  readonly several?: boolean;
   /** May be given more than once. */
   readonly repeats?: boolean;
   readonly default?: string;
@@ -27,6 +31,8 @@ export interface Argument {
   readonly name: string;
   readonly description: string;
   readonly required: boolean;
+  /** Takes every word that is left. */
+  readonly several?: boolean;
 }
 
 /** Values as typed: a switch is true, a repeating flag a list. */
@@ -38,6 +44,8 @@ export interface Command {
   readonly examples: readonly string[];
   readonly flags: readonly Flag[];
   readonly arguments?: readonly Argument[];
+  /** What follows the command's name; without one of them the command itself runs. */
+  readonly subcommands?: Readonly<Record<string, Command>>;
   run(flags: FlagValues, args: readonly string[], io: Io): Promise<ExitCode>;
 }
 

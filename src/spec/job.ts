@@ -66,13 +66,9 @@ export const TrainSettings = z
     warmup_epochs: z.number().min(0).max(1000).default(0).meta({
       description: 'Epochs until the rate peaks; 0: no warm-up, and 30 % of the steps for one_cycle.',
     }),
-    augment: z
-      .enum(['crop_flip', 'flip', 'none'])
-      .default('crop_flip')
-      .meta({
-        description:
-          'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip.',
-      }),
+    augment: z.enum(['crop_flip', 'flip', 'none']).default('crop_flip').meta({
+      description: 'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip.',
+    }),
     label_smoothing: z
       .number()
       .min(0)
