@@ -1,6 +1,6 @@
 /**
- * `npm run picture [SPEC]`: runs a job in a real terminal of 120x50 (tmux), where all of it fits, and writes docs/run.svg from what stood
- * there in the middle of the training and at the end. Needs tmux; takes as long as the job (examples/quickstart.json).
+ * `npm run picture [SPEC]`: runs a job (examples/quickstart.json) in a real terminal, tmux, and writes docs/run.svg from
+ * what stood there in the middle of the training and at the end. Takes as long as the job; wants a quiet machine.
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { toSvg } from './terminal-svg.ts';
 
+/** All of the run fits. */
 const COLUMNS = 120;
 const ROWS = 50;
 const POLL_MS = 200;

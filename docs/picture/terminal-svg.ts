@@ -50,6 +50,7 @@ export function toSvg(screens: readonly Screen[], columns: number): string {
   const height = top - PADDING;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">`,
+    '<title>A run of capstone in a terminal</title>',
     `<g font-family='${FONT}' font-size="14" fill="${FOREGROUND}">`,
     ...windows,
     '</g>',
