@@ -7,7 +7,7 @@
  * others would make the environment anew; they are listed below, so that nothing hides there.
  */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -63,14 +63,14 @@ describe('in a fresh copy', () => {
       const { exitCode, all } = await run(command);
       expect({ exitCode, output: exitCode === 0 ? '' : all }).toEqual({ exitCode: 0, output: '' });
     },
-    120_000,
+    300_000,
   );
 
   test('the sweep finds what the classic scripts made up to date', async () => {
     const sweep = shell.find((command) => command.startsWith('npx capstone sweep --model resnet18')) ?? '';
     const { all } = await run(sweep);
     expect(all).toContain('Everything is up to date: 11 tasks, nothing to run.\n');
-  }, 30_000);
+  }, 60_000);
 
   test('examples of help pages can be planned', async () => {
     const examples = (await loadCommands())
@@ -86,7 +86,7 @@ describe('in a fresh copy', () => {
         output: '',
       });
     }
-  }, 60_000);
+  }, 120_000);
 });
 
 function blocksOf(file: string): Block[] {
@@ -111,19 +111,17 @@ function commandsOf(block: string): string[] {
   return commands;
 }
 
+const INSTALLED = ['node_modules', '.venv'];
+
 /** The files that git has or would take, as a clone holds them; what is installed is linked. */
 async function copyPackage(folder: string): Promise<void> {
   const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: PACKAGE_ROOT,
   });
-  for (const file of stdout.split('\0').filter((name) => name !== '')) {
-    mkdirSync(join(folder, dirname(file)), { recursive: true });
-    cpSync(join(PACKAGE_ROOT, file), join(folder, file));
-  }
+  const files = stdout.split('\0').filter((name) => name !== '' && !INSTALLED.includes(name));
+  for (const file of files) cpSync(join(PACKAGE_ROOT, file), join(folder, file));
   cpSync(join(PACKAGE_ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
-  for (const installed of ['node_modules', '.venv']) {
-    symlinkSync(join(PACKAGE_ROOT, installed), join(folder, installed));
-  }
+  for (const name of INSTALLED) symlinkSync(join(PACKAGE_ROOT, name), join(folder, name));
 }
 
 /** Two images a class and split: each class a shade of its own. */
