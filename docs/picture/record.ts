@@ -14,8 +14,8 @@ import { toSvg } from './terminal-svg.ts';
 const COLUMNS = 120;
 const ROWS = 50;
 const POLL_MS = 200;
-/** Far enough into the training for its accuracy to be shown. */
-const MIDDLE = /█.* (?:5\d|6\d) %/;
+/** Far enough into the training for an accuracy on test images, and at it. */
+const MIDDLE = /test acc.*\n.*█.* [4-8]\d %.*\/s/;
 const PROMPT = '$ ';
 
 // npm starts scripts in the package root; this file itself is bundled elsewhere.
