@@ -6,11 +6,11 @@ import { jsonSchema, type SchemaName } from '../../src/spec/json-schema.ts';
 import { cliPage, type NamedCommand } from './cli-page.ts';
 import { eventsPage } from './events-page.ts';
 import type { Property } from './property.ts';
-import { withResults } from './results-block.ts';
+import { ENGLISH, KOREAN, type Words, withResults } from './results-block.ts';
 import { rowsPage } from './rows-page.ts';
 import { type Example, specPage } from './spec-page.ts';
 
-const READMES = ['README.md', 'README.ko.md'];
+const READMES: Readonly<Record<string, Words>> = { 'README.md': ENGLISH, 'README.ko.md': KOREAN };
 
 export async function pages(root: string): Promise<Map<string, string>> {
   const schema = (name: SchemaName) => jsonSchema(name) as Property;
@@ -21,9 +21,9 @@ export async function pages(root: string): Promise<Map<string, string>> {
     ['docs/spec.md', specPage(schema('job'), schema('recipe'), examples(root))],
     ['docs/rows.md', rowsPage(schema('row'))],
     ['docs/events.md', eventsPage(schema('event'))],
-    ...READMES.map((file): [string, string] => [
+    ...Object.entries(READMES).map(([file, words]): [string, string] => [
       file,
-      withResults(readFileSync(join(root, file), 'utf8'), rows),
+      withResults(readFileSync(join(root, file), 'utf8'), rows, words),
     ]),
   ]);
 }

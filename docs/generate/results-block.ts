@@ -11,7 +11,7 @@ const UNKNOWN = '–';
 
 type Verdict = NonNullable<Row['verdict']>;
 
-interface Words extends Readonly<Record<Verdict, string>> {
+export interface Words extends Readonly<Record<Verdict, string>> {
   readonly level: string;
   readonly original: string;
   readonly sparsity: string;
@@ -23,7 +23,7 @@ interface Words extends Readonly<Record<Verdict, string>> {
   readonly none: string;
 }
 
-const ENGLISH: Words = {
+export const ENGLISH: Words = {
   level: 'level',
   original: 'original',
   sparsity: 'sparsity %',
@@ -38,7 +38,7 @@ const ENGLISH: Words = {
   none: '`benchmark_levels.csv` holds no rows yet.',
 };
 
-const KOREAN: Words = {
+export const KOREAN: Words = {
   level: '레벨',
   original: '원본',
   sparsity: '희소도 %',
@@ -54,10 +54,9 @@ const KOREAN: Words = {
 };
 
 /** The README with what stands between the markers made anew. */
-export function withResults(readme: string, csv: string): string {
+export function withResults(readme: string, csv: string, words: Words): string {
   const [before, rest] = cut(readme, BEGIN);
   const [, after] = cut(rest, END);
-  const words = /[가-힣]/.test(readme) ? KOREAN : ENGLISH;
   return `${before}${BEGIN}\n\n${results(csv, words)}\n\n${END}${after}`;
 }
 
@@ -71,11 +70,13 @@ function results(csv: string, words: Words): string {
   const rows = csv === '' ? [] : parseCsv(csv).rows.toSorted(compareRows);
   if (rows.length === 0) return words.none;
   return [...groupBy(rows, (row) => identityKey(row, SHARED)).values()]
-    .map(
-      (group) =>
-        `${phrases(group[0], SHARED).join(' · ')} · torch ${group[0].torch}\n\n${drawGroup(group, words)}`,
-    )
+    .map((group) => `${caption(group[0])}\n\n${drawGroup(group, words)}`)
     .join('\n\n');
+}
+
+function caption(row: Row): string {
+  const version = row.torch === null ? [] : [`torch ${row.torch}`];
+  return [...phrases(row, SHARED), ...version].join(' · ');
 }
 
 /** What the rows of one table have in common. */
