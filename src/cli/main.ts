@@ -4,9 +4,11 @@
  */
 import { CommanderError, Command as Parser } from 'commander';
 import type { Command, Flag, FlagValues, Io } from '../commands/definition.ts';
+import { version } from '../commands/version.ts';
 import { drawError } from '../errors/draw.ts';
 import { CapstoneError, EXIT, type ExitCode, UserError } from '../errors/errors.ts';
 import { nearest } from '../spec/explain.ts';
+import { conventions } from './conventions.ts';
 
 interface Entry {
   readonly summary: string;
@@ -78,6 +80,7 @@ function programWith(
 ): Parser {
   const program = new Parser('capstone')
     .description('Train, compress and honestly benchmark image classifiers.')
+    .version(version(), '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
@@ -86,7 +89,8 @@ function programWith(
     .showSuggestionAfterError()
     // What stands behind a command's name is its own to read, subcommands and their flags included.
     .enablePositionalOptions()
-    .helpCommand(false);
+    .helpCommand(false)
+    .addHelpText('after', conventions());
   for (const [name, { summary }] of Object.entries(COMMANDS)) {
     const parser = program.command(name).description(summary);
     if (loaded?.name === name) fill(parser, loaded.command, io, onExit, name);

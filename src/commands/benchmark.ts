@@ -8,9 +8,9 @@ export default defineCommand({
   summary: 'Measure artifacts beside their originals, update benchmark_levels.csv',
   examples: [
     'capstone benchmark --levels 1 --levels 2 --max-eval-samples 500',
-    'capstone benchmark --levels 1-5 --dataset fashion_mnist_mini',
+    'capstone benchmark --levels 1-5 --batch-sizes 1,16',
   ],
-  flags: [...jobFlags('benchmark'), ...EXECUTE_FLAGS],
+  flags: [...jobFlags('benchmark', { '--dataset': CLASSIC_DATASET }), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
     const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
     return executeJob(checkFlags(job, io.cwd), flags, io);

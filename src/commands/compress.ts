@@ -27,7 +27,11 @@ export default defineCommand({
   examples: [
     'capstone compress --model resnet18 --checkpoint checkpoints/resnet18_cifar10.pth --num-classes 10 --compression-level 3',
   ],
-  flags: [...jobFlags('compress'), ...CHECKPOINT_FLAGS, ...EXECUTE_FLAGS],
+  flags: [
+    ...jobFlags('compress', { '--dataset': `the checkpoint’s, else ${CLASSIC_DATASET}` }),
+    ...CHECKPOINT_FLAGS,
+    ...EXECUTE_FLAGS,
+  ],
   async run(flags, _args, io) {
     const job = jobFromFlags('compress', flags);
     const checkpoint = flags['--checkpoint'];

@@ -20,6 +20,8 @@ interface Property {
   readonly 'x-flag'?: string | null;
   /** An entry whose text may hold commas. */
   readonly 'x-whole'?: boolean;
+  /** What stands for the value in help. */
+  readonly 'x-value'?: string;
 }
 
 interface FlagTarget {
@@ -34,8 +36,12 @@ const NOT_FLAGS = new Set(['$schema', 'extends', 'version', 'kind']);
 /** What to do about a bad flag. */
 export const FLAGS_EXPLAINED = 'Every flag with its meaning: --help';
 
-export function jobFlags(kind: JobKind): Flag[] {
-  return targets(kind).map((target) => target.flag);
+/** `defaults` are the command's own, by flag, where they are not the schema's. */
+export function jobFlags(kind: JobKind, defaults: Readonly<Record<string, string>> = {}): Flag[] {
+  return targets(kind).map(({ flag }) => {
+    const own = defaults[flag.name];
+    return own === undefined ? flag : { ...flag, default: own };
+  });
 }
 
 /** The job spec that the given flags stand for; everything not given is left to the schema's defaults. */
@@ -76,7 +82,7 @@ function targets(kind: JobKind): FlagTarget[] {
       found.set(name, {
         flag: {
           name,
-          description: property.description ?? '',
+          description: same?.flag.description ?? property.description ?? '',
           value: placeholder(key, property),
           repeats: property.type === 'array',
           ...withDefault(property.default),
@@ -106,7 +112,9 @@ function withDefault(value: unknown): { default?: string } {
 function placeholder(key: string, property: Property): string {
   if (property.items?.['x-whole'] === true) return 'EXPR';
   const choices = property.enum ?? property.items?.enum;
-  return choices === undefined ? key.toUpperCase().replace(/S$/, '') : choices.join('|');
+  if (choices !== undefined) return choices.join('|');
+  if (isNumeric(property.items ?? property)) return 'N';
+  return property['x-value'] ?? key.toUpperCase().replace(/S$/, '');
 }
 
 /** `1`, `1,3` and, for whole numbers, `1-5`. */
@@ -122,10 +130,14 @@ function listValue(flag: string, text: string, items: Property): unknown[] {
 }
 
 function scalar(flag: string, text: string, property: Property): unknown {
-  const types = [property, ...(property.anyOf ?? [])].map((option) => option.type);
-  if (!types.includes('number') && !types.includes('integer')) return text;
+  if (!isNumeric(property)) return text;
   if (text.trim() === '' || !Number.isFinite(Number(text))) throw invalid(flag, text, 'a number');
   return Number(text);
+}
+
+function isNumeric(property: Property): boolean {
+  const types = [property, ...(property.anyOf ?? [])].map((option) => option.type);
+  return types.includes('number') || types.includes('integer');
 }
 
 function isInteger(property: Property): boolean {

@@ -11,7 +11,7 @@ export default defineCommand({
   examples: [
     'capstone train --model resnet18 --dataset cifar10 --data-root data --epochs 25 --batch-size 256',
   ],
-  flags: [...jobFlags('train'), ...EXECUTE_FLAGS],
+  flags: [...jobFlags('train', { '--dataset': CLASSIC_DATASET }), ...EXECUTE_FLAGS],
   async run(flags, _args, io) {
     const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('train', flags) };
     return executeJob(checkFlags(job, io.cwd), flags, io);

@@ -1,211 +1,235 @@
 /**
  * Protocol 1: what a worker host writes to fd 3, and what the orchestrator adds. One JSON object a line.
- * Each member says when it happens.
+ * Each member says when it happens; schema/event.schema.json and docs/events.md carry the same words.
  */
 import { z } from 'zod';
 import { Digest } from './names.ts';
 
-const stamp = { v: z.literal(1), ts: z.string() };
-const worker = { ...stamp, seq: z.number().int().min(1) };
-const ofTask = { ...worker, task: z.string() };
-const count = z.number().min(0);
+const event = <S extends z.ZodRawShape>(when: string, shape: S) =>
+  z.strictObject(shape).meta({ description: when });
+const text = (description: string) => z.string().meta({ description });
+const int = (description: string) => z.number().int().meta({ description });
+const count = (description: string) => z.number().min(0).meta({ description });
 
-/** Once, when the host is ready for tasks. */
-const Hello = z.strictObject({
+const stamp = {
+  v: z.literal(1).meta({ description: 'Version of the protocol.' }),
+  ts: text('When, ISO 8601 UTC.'),
+};
+const worker = {
+  ...stamp,
+  seq: z.number().int().min(1).meta({ description: 'Counts the events of a host, without gaps.' }),
+};
+const task = text('Id of the task.');
+const ofTask = { ...worker, task };
+
+const Hello = event('Once, when the host is ready for tasks.', {
   ...worker,
   type: z.literal('hello'),
-  protocol: z.literal(1),
-  python: z.string(),
-  torch: z.string(),
-  torchvision: z.string(),
-  numpy: z.string(),
-  pid: z.number().int(),
+  protocol: z.literal(1).meta({ description: 'Version of the protocol the host speaks.' }),
+  python: text('Version of Python.'),
+  torch: text('Version of torch.'),
+  torchvision: text('Version of torchvision.'),
+  numpy: text('Version of numpy.'),
+  pid: int('Process id of the host.'),
 });
-/** Once a host, by its first task: the host itself never computes. */
-const Capability = z.strictObject({
+const Capability = event('Once a host, by its first task: the host itself never computes.', {
   ...ofTask,
   type: z.literal('capability'),
-  cpu: z.string(),
-  isa: z.array(z.string()),
-  gpus: z.array(z.string()),
+  cpu: text('Model name of the CPU.'),
+  isa: z.array(z.string()).meta({ description: 'Flags of its instruction set, sorted.' }),
+  gpus: z.array(z.string()).meta({ description: 'Names of the GPUs that torch sees.' }),
 });
-/** The task's process runs, in its own group. */
-const Started = z.strictObject({
+const Started = event('The task’s process runs, in its own group.', {
   ...ofTask,
   type: z.literal('started'),
-  pid: z.number().int(),
-  pgid: z.number().int(),
+  pid: int('Process id of the task.'),
+  pgid: int('Its process group.'),
 });
-/** A part of the task's work begins. */
-const Phase = z.strictObject({ ...ofTask, type: z.literal('phase'), phase: z.string() });
-/** Work done so far within a phase; at most 10 a second a task. */
-const Progress = z.strictObject({
+const Phase = event('A part of the task’s work begins.', {
+  ...ofTask,
+  type: z.literal('phase'),
+  phase: text('`load`, `decode`, `train`, `evaluate`, `measure`, or the name of a step.'),
+});
+const Progress = event('Work done so far within a phase; at most 10 a second a task.', {
   ...ofTask,
   type: z.literal('progress'),
-  phase: z.string(),
-  done: count,
-  total: count,
-  unit: z.string(),
-  rate: count.nullable().default(null),
-  eta_s: count.nullable().default(null),
+  phase: text('The phase it belongs to.'),
+  done: count('Units done.'),
+  total: count('Units there are.'),
+  unit: text('What is counted.'),
+  rate: count('Units a second; null where not known.').nullable().default(null),
+  eta_s: count('Seconds left; null where not known.').nullable().default(null),
 });
-/** A value at an epoch: loss and accuracy (percent) of a split. */
-const Metric = z.strictObject({
+const Metric = event('A value at an epoch: loss and accuracy (percent) of a split.', {
   ...ofTask,
   type: z.literal('metric'),
-  split: z.enum(['train', 'test']),
-  epoch: count,
-  values: z.record(z.string(), z.number().nullable()),
+  split: z.enum(['train', 'test']).meta({ description: 'Images it was computed on.' }),
+  epoch: count('Epochs done.'),
+  values: z.record(z.string(), z.number().nullable()).meta({ description: 'By name; null: not a number.' }),
 });
-/** A line for a person. `task` is absent when the host itself speaks. */
-const Log = z.strictObject({
+const Log = event('A line for a person. `task` is absent when the host itself speaks.', {
   ...worker,
-  task: z.string().optional(),
+  task: task.optional(),
   type: z.literal('log'),
-  level: z.enum(['info', 'warning', 'error']),
-  message: z.string(),
+  level: z.enum(['info', 'warning', 'error']).meta({ description: 'How much it matters.' }),
+  message: text('The line.'),
 });
-/** A file stands under its final name. */
-const Artifact = z.strictObject({
+const Artifact = event('A file stands under its final name.', {
   ...ofTask,
   type: z.literal('artifact'),
-  path: z.string(),
-  bytes: count,
-  sha256: Digest,
+  path: text('Absolute path.'),
+  bytes: count('Its size.'),
+  sha256: Digest.meta({ description: 'SHA-256 of the file.' }),
 });
-/** What the task found out; for a benchmark `values.rows`. */
-const Result = z.strictObject({
+const Result = event('What the task found out; for a benchmark `values.rows`.', {
   ...ofTask,
   type: z.literal('result'),
-  values: z.record(z.string(), z.unknown()),
+  values: z.record(z.string(), z.unknown()).meta({ description: 'By name.' }),
 });
-/** Why the task failed. `traceback` only where the fault is ours. */
-const ErrorEvent = z.strictObject({
+const ErrorEvent = event('Why the task failed. `traceback` only where the fault is ours.', {
   ...ofTask,
   type: z.literal('error'),
-  code: z.string(),
-  message: z.string(),
-  hint: z.string(),
-  traceback: z.string().nullable(),
+  code: text('Permanent name of the error.'),
+  message: text('What happened.'),
+  hint: text('What to do next; empty where there is nothing to say.'),
+  traceback: text('Python’s traceback.').nullable(),
 });
-/** The task says that it is through; it still has to end well. */
-const Done = z.strictObject({ ...ofTask, type: z.literal('done') });
-/** The host has reaped the task's process: the last event of every task. */
-const Ended = z.strictObject({
+const Done = event('The task says that it is through; it still has to end well.', {
+  ...ofTask,
+  type: z.literal('done'),
+});
+const exit_code = int('Exit status; null where a signal ended it.').nullable();
+const signal = text('Name of the signal that ended it; null where none did.').nullable();
+
+const Ended = event('The host has reaped the task’s process: the last event of every task.', {
   ...ofTask,
   type: z.literal('ended'),
-  exit_code: z.number().int().nullable(),
-  signal: z.string().nullable(),
+  exit_code,
+  signal,
 });
 
-export const WorkerEvent = z.discriminatedUnion('type', [
-  Hello,
-  Capability,
-  Started,
-  Phase,
-  Progress,
-  Metric,
-  Log,
-  Artifact,
-  Result,
-  ErrorEvent,
-  Done,
-  Ended,
-]);
+export const WorkerEvent = z
+  .discriminatedUnion('type', [
+    Hello,
+    Capability,
+    Started,
+    Phase,
+    Progress,
+    Metric,
+    Log,
+    Artifact,
+    Result,
+    ErrorEvent,
+    Done,
+    Ended,
+  ])
+  .meta({
+    title: 'From the worker host',
+    description: 'Written by the host, which forwards what its tasks send.',
+  });
 export type WorkerEvent = z.infer<typeof WorkerEvent>;
 
 const orchestrator = { ...stamp };
-const aboutTask = { ...stamp, task: z.string() };
+const aboutTask = { ...stamp, task };
+const taskKind = z.enum(['train', 'compress', 'benchmark']).meta({ description: 'Kind of the task.' });
+const label = text('The task as a person reads it.');
+const seconds = count('How long it took.');
 
-/** The run begins; `job` is the validated spec's kind and name. */
-const RunStarted = z.strictObject({
+const RunStarted = event('The run begins.', {
   ...orchestrator,
   type: z.literal('run_started'),
-  kind: z.string(),
-  name: z.string(),
-  resumed: z.boolean(),
-  host: z.string(),
-  pid: z.number().int(),
+  kind: text('Kind of the job.'),
+  name: text('Name of the job; the kind where it has none.'),
+  resumed: z.boolean().meta({ description: 'Whether the run goes on after an interruption.' }),
+  host: text('Name of the machine.'),
+  pid: int('Process id of the orchestrator.'),
 });
-/** The plan holds this task; `because` says why it runs. */
-const TaskPlanned = z.strictObject({
+const TaskPlanned = event('The plan holds this task, and it has to run.', {
   ...aboutTask,
   type: z.literal('task_planned'),
-  kind: z.enum(['train', 'compress', 'benchmark']),
-  label: z.string(),
-  because: z.string(),
-  needs: z.array(z.string()),
+  kind: taskKind,
+  label,
+  because: text('Why it runs.'),
+  needs: z.array(z.string()).meta({ description: 'Ids of the tasks that run before it.' }),
 });
-/** The plan holds this task, and what it would make is there already. */
-const TaskUpToDate = z.strictObject({
+const TaskUpToDate = event('The plan holds this task, and what it would make is there already.', {
   ...aboutTask,
   type: z.literal('task_up_to_date'),
-  because: z.string(),
-  kind: z.enum(['train', 'compress', 'benchmark']),
-  label: z.string(),
+  because: text('Why it need not run.'),
+  kind: taskKind,
+  label,
 });
-/** Everything the task needs is there; it waits for a worker. */
-const TaskQueued = z.strictObject({ ...aboutTask, type: z.literal('task_queued') });
-/** The task will not run, or was stopped: the reason in words. */
-const TaskCancelled = z.strictObject({
+const TaskQueued = event('Everything the task needs is there; it waits for a worker.', {
+  ...aboutTask,
+  type: z.literal('task_queued'),
+});
+const TaskCancelled = event('The task will not run, or was stopped.', {
   ...aboutTask,
   type: z.literal('task_cancelled'),
-  because: z.string(),
+  because: text('The reason in words.'),
 });
-/** A task that failed, or that was cancelled for want of it, is run again. */
-const TaskRetried = z.strictObject({ ...aboutTask, type: z.literal('task_retried') });
-/** The orchestrator's verdict on a task that did not succeed; facts, worded at the edge. */
-const TaskFailed = z.strictObject({
+const TaskRetried = event('A task that failed, or that was cancelled for want of it, is run again.', {
+  ...aboutTask,
+  type: z.literal('task_retried'),
+});
+const TaskFailed = event('The orchestrator’s verdict on a task that did not succeed.', {
   ...aboutTask,
   type: z.literal('task_failed'),
-  code: z.string(),
-  message: z.string(),
-  hint: z.string(),
-  exit_code: z.number().int().nullable(),
-  signal: z.string().nullable(),
-  missing: z.array(z.string()),
-  log_tail: z.string(),
+  code: text('Permanent name of the error.'),
+  message: text('What happened.'),
+  hint: text('What to do next; empty where there is nothing to say.'),
+  exit_code,
+  signal,
+  missing: z.array(z.string()).meta({ description: 'Which of `result`, `done` and `ended` never came.' }),
+  log_tail: text('The end of the task’s log.'),
 });
-/** The task's outcome is success and its rows, if any, are in benchmark_levels.csv. */
-const TaskSucceeded = z.strictObject({ ...aboutTask, type: z.literal('task_succeeded'), seconds: count });
-/** The run was asked to stop: no task starts any more, running ones stop at their next safe point. */
-const RunStopping = z.strictObject({ ...orchestrator, type: z.literal('run_stopping') });
-/** A row does not meet a bound of the job's `require`. */
-const BoundMissed = z.strictObject({
+const TaskSucceeded = event(
+  'The task’s outcome is success and its rows, if any, are in benchmark_levels.csv.',
+  { ...aboutTask, type: z.literal('task_succeeded'), seconds },
+);
+const RunStopping = event(
+  'The run was asked to stop: no task starts any more, running ones stop at their next safe point.',
+  { ...orchestrator, type: z.literal('run_stopping') },
+);
+const BoundMissed = event('A row does not meet a bound of the job’s `require`.', {
   ...orchestrator,
   type: z.literal('bound_missed'),
-  bound: z.string(),
-  row: z.string(),
-  found: z.string(),
+  bound: text('The bound, as the job has it.'),
+  row: text('The row, in words.'),
+  found: text('What the row says instead.'),
 });
-/** The last event of a run. `best` says in a word what it was worth; null where it measured nothing. */
-const RunEnded = z.strictObject({
+const RunEnded = event('The last event of a run.', {
   ...orchestrator,
   type: z.literal('run_ended'),
-  outcome: z.enum(['done', 'failed', 'cancelled']),
-  succeeded: count,
-  up_to_date: count,
-  failed: count,
-  cancelled: count,
-  bounds_missed: count.default(0),
-  best: z.string().nullable().default(null),
-  foreign_lines: count,
-  seconds: count,
+  outcome: z.enum(['done', 'failed', 'cancelled']).meta({ description: 'How it ended.' }),
+  succeeded: count('Tasks that succeeded.'),
+  up_to_date: count('Tasks that had nothing to do.'),
+  failed: count('Tasks that failed.'),
+  cancelled: count('Tasks that were cancelled.'),
+  bounds_missed: count('Rows that missed a bound.').default(0),
+  best: text('In a word what the run was worth; null where it measured nothing.').nullable().default(null),
+  foreign_lines: count('Lines from the host that were no valid event; they stand in logs/host.log.'),
+  seconds,
 });
 
-export const OrchestratorEvent = z.discriminatedUnion('type', [
-  RunStarted,
-  TaskPlanned,
-  TaskUpToDate,
-  TaskQueued,
-  TaskCancelled,
-  TaskRetried,
-  TaskFailed,
-  TaskSucceeded,
-  RunStopping,
-  BoundMissed,
-  RunEnded,
-]);
+export const OrchestratorEvent = z
+  .discriminatedUnion('type', [
+    RunStarted,
+    TaskPlanned,
+    TaskUpToDate,
+    TaskQueued,
+    TaskCancelled,
+    TaskRetried,
+    TaskFailed,
+    TaskSucceeded,
+    RunStopping,
+    BoundMissed,
+    RunEnded,
+  ])
+  .meta({
+    title: 'From the orchestrator',
+    description: 'Added by `capstone run`, the only writer of the file.',
+  });
 export type OrchestratorEvent = z.infer<typeof OrchestratorEvent>;
 
 /** What stands in events.ndjson: every event with the run's id and a number of its own, without gaps. */

@@ -26,7 +26,10 @@ export const Model = z
       .string()
       .min(1)
       .optional()
-      .meta({ description: 'Weights to start from; a model with a checkpoint is not trained.' }),
+      .meta({
+        description: 'Weights to start from; a model with a checkpoint is not trained.',
+        examples: ['mine.pth'],
+      }),
     weights: PublishedWeights.optional().meta({
       description: 'Train from torchvision’s weights of this data set; default: from random ones.',
     }),
@@ -68,7 +71,7 @@ export const Model = z
 
 export const Dataset = z
   .strictObject({
-    name: Name,
+    name: Name.meta({ description: 'Labels files and rows.', examples: ['flowers'] }),
     path: z
       .string()
       .min(1)
@@ -96,7 +99,7 @@ export const TrainSettings = z
     optimizer: z
       .enum(['sgd', 'adamw'])
       .default('sgd')
-      .meta({ description: 'sgd has Nesterov momentum 0.9.' }),
+      .meta({ description: 'What updates the weights; sgd has Nesterov momentum 0.9.' }),
     schedule: z
       .enum(['one_cycle', 'cosine', 'constant'])
       .default('one_cycle')
@@ -104,10 +107,9 @@ export const TrainSettings = z
     warmup_epochs: z.number().min(0).max(1000).default(0).meta({
       description: 'Epochs until the rate peaks; 0: no warm-up, and 30 % of the steps for one_cycle.',
     }),
-    augment: z
-      .enum(['crop_flip', 'flip', 'none'])
-      .default('crop_flip')
-      .meta({ description: 'Random crop from 4 pixels of reflected padding and horizontal flip.' }),
+    augment: z.enum(['crop_flip', 'flip', 'none']).default('crop_flip').meta({
+      description: 'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip.',
+    }),
     label_smoothing: z
       .number()
       .min(0)
@@ -117,9 +119,10 @@ export const TrainSettings = z
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')
-      .meta({ description: 'auto: what the measured table says for this CPU, family, stem and batch size.' }),
+      .meta({ description: 'Arithmetic of training; auto: what was measured to be faster on such a CPU.' }),
     threads: Threads.optional().meta({
-      description: 'Torch threads; default: the CPUs this process may use.',
+      description: 'Threads of torch; default: the CPUs this process may use.',
+      examples: [8],
     }),
     max_train_samples: z
       .number()
@@ -127,7 +130,10 @@ export const TrainSettings = z
       .min(1)
       .nullable()
       .default(null)
-      .meta({ description: 'Train on a class-balanced subset of this many images; null: on all.' }),
+      .meta({
+        description: 'Train on a class-balanced subset of this many images; null: on all.',
+        examples: [10_000],
+      }),
     eval_every: z
       .number()
       .int()
@@ -145,7 +151,10 @@ export const BenchmarkSettings = z
       .min(1)
       .nullable()
       .default(null)
-      .meta({ description: 'Accuracy on a class-balanced subset of this many test images; null: on all.' }),
+      .meta({
+        description: 'Accuracy on a class-balanced subset of this many test images; null: on all.',
+        examples: [500],
+      }),
     batch_sizes: z
       .array(z.number().int().min(1).max(4096))
       .min(1)
@@ -163,12 +172,13 @@ export const BenchmarkSettings = z
       .meta({ description: 'Where the models run.' }),
     threads: Threads.optional().meta({
       description: 'Threads of the runtime; default: the CPUs this process may use.',
+      examples: [8],
     }),
   })
   .meta({ description: 'How models are measured.', 'x-version': 1 });
 
 export const Executor = z.strictObject({
-  kind: z.literal('local').default('local'),
+  kind: z.literal('local').default('local').meta({ description: 'Processes on this machine.' }),
   concurrency: z
     .number()
     .int()
@@ -207,17 +217,17 @@ const envelope = {
       examples: ['base.json'],
     }),
   version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
-  name: Name.optional().meta({ description: 'Names the run; default: the kind.' }),
+  name: Name.optional().meta({ description: 'Names the run; default: the kind.', examples: ['first-try'] }),
 };
 const models = unique(z.array(z.union([Name, Model])).min(1))
   .default(['resnet18'])
-  .meta({ description: 'Networks, by name or as objects.', 'x-flag': '--model' });
+  .meta({ description: 'Networks by name; in a spec also objects.', 'x-flag': '--model' });
 const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
   .default([BUNDLED_DATASET])
-  .meta({ description: 'Data sets, by name or as objects.', 'x-flag': '--dataset' });
+  .meta({ description: 'Data sets by name; in a spec also objects.', 'x-flag': '--dataset' });
 const recipes = unique(z.array(z.string().min(1)).min(1))
   .default(['classic'])
-  .meta({ description: 'Recipes, by name or path.', 'x-flag': '--recipe' });
+  .meta({ description: 'Recipes by name or path.', 'x-flag': '--recipe' });
 const seeds = unique(z.array(Seed).min(1))
   .default([0])
   .meta({ description: 'One training for each seed.', 'x-flag': '--seed' });
@@ -260,12 +270,20 @@ const noBounds = z
   })
   .meta({ description: 'Empty: this kind measures nothing.', maxItems: 0, 'x-flag': null });
 const tail = {
-  data_root: z.string().min(1).default('data').meta({ description: 'Folder that holds the data sets.' }),
+  data_root: z
+    .string()
+    .min(1)
+    .default('data')
+    .meta({ description: 'Folder that holds the data sets.', 'x-value': 'FOLDER' }),
   output: z
     .string()
     .min(1)
     .optional()
-    .meta({ description: 'File to write, where the plan has one task of its kind.' }),
+    .meta({
+      description: 'File to write, where the plan has one task of its kind.',
+      examples: ['checkpoints/mine.pth'],
+      'x-value': 'FILE',
+    }),
   require: noBounds,
   executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
 };

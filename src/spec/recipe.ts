@@ -69,22 +69,22 @@ export const LevelSteps = z
   });
 
 const Levels = z.strictObject({
-  '1': LevelSteps,
-  '2': LevelSteps,
-  '3': LevelSteps,
-  '4': LevelSteps,
-  '5': LevelSteps,
+  '1': LevelSteps.meta({ description: 'Steps of the mildest level, in order.' }),
+  '2': LevelSteps.meta({ description: 'Steps of level 2.' }),
+  '3': LevelSteps.meta({ description: 'Steps of level 3.' }),
+  '4': LevelSteps.meta({ description: 'Steps of level 4.' }),
+  '5': LevelSteps.meta({ description: 'Steps of the strongest level.' }),
 });
 
 export const Recipe = z
   .strictObject({
-    $schema: z.string().optional(),
-    version: z.literal(FORMAT_VERSION),
-    name: Name,
-    description: z.string().optional(),
+    $schema: z.string().optional().meta({ description: 'For editors: ./schema/recipe.schema.json' }),
+    version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
+    name: Name.meta({ description: 'Labels files and rows.' }),
+    description: z.string().optional().meta({ description: 'What the recipe is for.' }),
     levels: Levels.optional().meta({ description: 'Steps of each level, for every family.' }),
     families: z
-      .record(Name, z.strictObject({ levels: Levels }))
+      .record(Name, z.strictObject({ levels: Levels.meta({ description: 'Steps of each level.' }) }))
       .optional()
       .meta({ description: 'Steps of each level by model family (`resnet`, `vit`).' }),
   })

@@ -34,18 +34,18 @@ const given = (unit: string | undefined, better: Better | undefined) => ({
 const flag = (description: string) => z.boolean().nullable().default(null).meta({ description });
 
 const identity = {
-  model: Name,
-  dataset: Name,
-  recipe: Name,
+  model: Name.meta({ description: 'Network, as the job names it.' }),
+  dataset: Name.meta({ description: 'Data set it was trained and tested on.' }),
+  recipe: Name.meta({ description: 'What says which steps make the level.' }),
   level: Level.meta({ 'x-decimals': 0 }),
   seed: Seed.meta({ 'x-decimals': 0 }),
   image_size: z
     .number()
     .int()
     .meta({ description: 'Side of the square input.', 'x-decimals': 0, 'x-unit': 'px' }),
-  device: z.enum(['cpu']),
+  device: z.enum(['cpu']).meta({ description: 'Where both models ran.' }),
   cpu: z.string().min(1).meta({ description: 'Model name of the CPU.' }),
-  runtime: z.enum(['torch']),
+  runtime: z.enum(['torch']).meta({ description: 'What executed both models.' }),
   threads: z.number().int().meta({ description: 'Threads of the runtime.', 'x-decimals': 0 }),
   batch_size: z.number().int().meta({ description: 'Images in one call.', 'x-decimals': 0 }),
   eval_samples: z.number().int().meta({ description: 'Test images behind the accuracies.', 'x-decimals': 0 }),
@@ -113,8 +113,8 @@ export const Row = z
     deterministic: flag('Whether training again gives the same bits.'),
     noise: text('What disturbed the measurement, if anything.'),
     baseline: flag('A dense model of its own, for comparison.'),
-    original_sha256: Digest.nullable().default(null),
-    artifact_sha256: Digest.nullable().default(null),
+    original_sha256: Digest.nullable().default(null).meta({ description: 'SHA-256 of the original’s file.' }),
+    artifact_sha256: Digest.nullable().default(null).meta({ description: 'SHA-256 of the artifact.' }),
     run: text('Run that measured the row.'),
     task_key: Digest.nullable().default(null).meta({ description: 'Key of the benchmark task.' }),
     torch: text('Version of torch.'),

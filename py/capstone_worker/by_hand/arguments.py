@@ -93,8 +93,11 @@ def _placeholder(flag: schema.Flag) -> str:
     choices = (items or flag.schema).get("enum")
     if choices:
         return "|".join(choices)
+    types = {option.get("type") for option in ((items or flag.schema), *flag.schema.get("anyOf", ()))}
+    if types & {"integer", "number"}:
+        return "N"
     key = flag.path[-1].upper()
-    return key.removesuffix("S") if items else key
+    return str(flag.schema.get("x-value", key.removesuffix("S") if items else key))
 
 
 def _list_of(items: schema.Schema) -> Callable[[str], list[object]]:

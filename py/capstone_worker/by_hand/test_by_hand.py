@@ -291,7 +291,7 @@ def test_help_says_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
         job("train", "--help")
     assert left.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--epochs EPOCHS Passes over the training images. Default: 25." in text
+    assert "--epochs N Passes over the training images. Default: 25." in text
     assert "Default: cifar10." in text
 
 

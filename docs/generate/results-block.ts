@@ -1,0 +1,160 @@
+/** The results in both READMEs: benchmark_levels.csv between two markers, in few enough columns for a page. */
+import { parseCsv } from '../../src/results/csv.ts';
+import { compareRows, identityKey, phrases } from '../../src/results/identity.ts';
+import { fixed, threeDigits } from '../../src/results/number.ts';
+import { IDENTITY_COLUMNS, type Row } from '../../src/spec/row.ts';
+import { table } from './markdown.ts';
+
+const BEGIN = '<!-- results:begin, by `npm run docs` -->';
+const END = '<!-- results:end -->';
+const UNKNOWN = '–';
+
+type Verdict = NonNullable<Row['verdict']>;
+
+export interface Words extends Readonly<Record<Verdict, string>> {
+  readonly level: string;
+  readonly original: string;
+  readonly sparsity: string;
+  readonly fileSize: string;
+  readonly accuracy: string;
+  readonly drop: string;
+  latency(batch: number): string;
+  speedup(batch: number): string;
+  readonly none: string;
+}
+
+export const ENGLISH: Words = {
+  level: 'level',
+  original: 'original',
+  sparsity: 'sparsity %',
+  fileSize: 'file MB',
+  accuracy: 'accuracy %',
+  drop: 'drop, points (99 % interval)',
+  latency: (batch) => `ms, batch ${batch}`,
+  speedup: (batch) => `speed-up, batch ${batch} (99 % interval)`,
+  faster: 'faster',
+  slower: 'slower',
+  no_difference: 'no difference',
+  none: '`benchmark_levels.csv` holds no rows yet.',
+};
+
+export const KOREAN: Words = {
+  level: '레벨',
+  original: '원본',
+  sparsity: '희소도 %',
+  fileSize: '파일 MB',
+  accuracy: '정확도 %',
+  drop: '정확도 하락, %p (99 % 구간)',
+  latency: (batch) => `ms, 배치 ${batch}`,
+  speedup: (batch) => `속도 향상, 배치 ${batch} (99 % 구간)`,
+  faster: '빨라짐',
+  slower: '느려짐',
+  no_difference: '차이 없음',
+  none: '`benchmark_levels.csv`에 아직 행이 없습니다.',
+};
+
+/** The README with what stands between the markers made anew. */
+export function withResults(readme: string, csv: string, words: Words): string {
+  const [before, rest] = cut(readme, BEGIN);
+  const [, after] = cut(rest, END);
+  return `${before}${BEGIN}\n\n${results(csv, words)}\n\n${END}${after}`;
+}
+
+function cut(text: string, marker: string): [string, string] {
+  const at = text.indexOf(marker);
+  if (at === -1) throw new Error(`no ${marker} in a README`);
+  return [text.slice(0, at), text.slice(at + marker.length)];
+}
+
+function results(csv: string, words: Words): string {
+  const rows = csv === '' ? [] : parseCsv(csv).rows.toSorted(compareRows);
+  if (rows.length === 0) return words.none;
+  return [...groupBy(rows, (row) => identityKey(row, SHARED)).values()]
+    .map((group) => `${caption(group[0])}\n\n${drawGroup(group, words)}`)
+    .join('\n\n');
+}
+
+function caption(row: Row): string {
+  const version = row.torch === null ? [] : [`torch ${row.torch}`];
+  return [...phrases(row, SHARED), ...version].join(' · ');
+}
+
+/** What the rows of one table have in common. */
+const SHARED = IDENTITY_COLUMNS.filter((column) => column !== 'level' && column !== 'batch_size');
+
+function drawGroup(rows: readonly [Row, ...Row[]], words: Words): string {
+  const batches = [...groupBy(rows, (row) => row.batch_size)];
+  const header = [
+    words.level,
+    words.sparsity,
+    words.fileSize,
+    words.accuracy,
+    words.drop,
+    ...batches.flatMap(([batch]) => [words.latency(batch), words.speedup(batch)]),
+  ];
+  const [first] = rows;
+  const original = [
+    words.original,
+    share(first.original_sparsity),
+    megabytes(first.original_file_size),
+    known(first.original_acc, (percent) => fixed(percent, 2)),
+    '',
+    ...batches.flatMap(([, ofBatch]) => [median(ofBatch.map((row) => row.original_latency_ms)), '']),
+  ];
+  const levels = [...groupBy(rows, (row) => row.level)].map(([level, ofLevel]) => [
+    String(level),
+    share(ofLevel[0].compressed_sparsity),
+    megabytes(ofLevel[0].compressed_file_size),
+    known(ofLevel[0].compressed_acc, (percent) => fixed(percent, 2)),
+    withInterval(ofLevel[0].acc_drop, ofLevel[0].acc_drop_low, ofLevel[0].acc_drop_high),
+    ...batches.flatMap(([batch]) =>
+      timing(
+        ofLevel.find((row) => row.batch_size === batch),
+        words,
+      ),
+    ),
+  ]);
+  return table(header, [original, ...levels]);
+}
+
+function timing(row: Row | undefined, words: Words): [string, string] {
+  if (row === undefined) return [UNKNOWN, UNKNOWN];
+  const speedup = withInterval(row.speedup, row.speedup_low, row.speedup_high);
+  return [
+    known(row.compressed_latency_ms, threeDigits),
+    row.verdict === null ? speedup : `${speedup} ${words[row.verdict]}`,
+  ];
+}
+
+/** The original is timed anew beside each level. */
+function median(values: readonly (number | null)[]): string {
+  const ordered = values.filter((value) => value !== null).toSorted((a, b) => a - b);
+  return known(ordered[Math.floor(ordered.length / 2)] ?? null, threeDigits);
+}
+
+function withInterval(value: number | null, low: number | null, high: number | null): string {
+  const two = (number: number | null) => known(number, (known) => fixed(known, 2));
+  return value === null ? UNKNOWN : `${two(value)} (${two(low)} … ${two(high)})`;
+}
+
+function share(value: number | null): string {
+  return known(value, (part) => fixed(100 * part, 1));
+}
+
+function megabytes(bytes: number | null): string {
+  return known(bytes, (size) => threeDigits(size / 1e6));
+}
+
+function known(value: number | null, show: (value: number) => string): string {
+  return value === null ? UNKNOWN : show(value);
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, [T, ...T[]]> {
+  const groups = new Map<K, [T, ...T[]]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
