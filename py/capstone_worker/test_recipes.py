@@ -33,7 +33,7 @@ def refusal(reference: object) -> tuple[str, str, str]:
 @pytest.mark.parametrize(
     ("family", "amounts", "quantized"),
     [
-        ("resnet", [0.2, 0.35, 0.45, 0.55, 0.65], [3, 4, 5]),
+        ("resnet", [0.35, 0.5, 0.6, 0.7, 0.75], [3, 4, 5]),
         ("vit", [0.1, 0.2, 0.3, 0.4, 0.5], [4, 5]),
     ],
 )

@@ -212,7 +212,7 @@ def test_published_weights_that_cannot_be_had(
 
 @pytest.mark.parametrize(
     ("level", "sparsity", "phases"),
-    [(1, 0.2, ["load", "prune_magnitude"]), (3, 0.45, ["load", "prune_magnitude", "quantize_dynamic"])],
+    [(1, 0.35, ["load", "prune_magnitude"]), (3, 0.6, ["load", "prune_magnitude", "quantize_dynamic"])],
 )
 def test_compress(
     compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]],
