@@ -106,7 +106,7 @@ describe('a sweep over two seeds whose first training is killed', () => {
       '--format',
       'csv',
     );
-    expect(compared.stdout).toMatch(/\ncompressed_sparsity,0\.1\d+,0\.4\d+,0\.\d+,b\n/);
+    expect(compared.stdout).toMatch(/\ncompressed_sparsity,0\.3\d+,0\.5\d+,0\.\d+,b\n/);
   });
 
   test('a second time everything is up to date, and the bounds are missed as before', async () => {
@@ -114,10 +114,10 @@ describe('a sweep over two seeds whose first training is killed', () => {
     expect(again.exitCode).toBe(4);
     const [, said, ...missed] = again.stderr.split('\n');
     expect(said).toBe('Everything is up to date: 10 tasks, nothing to run.');
-    expect(missed.map((line) => line.replace(/0\.4\d+$/, '0.4'))).toEqual(
+    expect(missed.map((line) => line.replace(/0\.5\d+$/, '0.5'))).toEqual(
       [0, 1].map(
         (seed) =>
-          `bound missed: level=1 or compressed_sparsity>=0.9: resnet18 · fashion_mnist_mini · classic · level 3 · seed ${seed}: level is 3, compressed_sparsity is 0.4`,
+          `bound missed: level=1 or compressed_sparsity>=0.9: resnet18 · fashion_mnist_mini · classic · level 3 · seed ${seed}: level is 3, compressed_sparsity is 0.5`,
       ),
     );
   });
@@ -187,11 +187,17 @@ describe('a sweep over two seeds whose first training is killed', () => {
     expect(await capstone('sweep', '--require', 'acc_drp<=0.5', '--dry-run')).toMatchObject({
       exitCode: 2,
       stderr:
-        'error: flags, require[0]: expected a condition on a row, such as "acc_drop<=0.5", found "acc_drp<=0.5", character 1: unknown column "acc_drp". Did you mean "acc_drop"?\n  Every key with its meaning: capstone schema job',
+        'error: --require: expected a condition on a row, such as "acc_drop<=0.5", found "acc_drp<=0.5", character 1: unknown column "acc_drp". Did you mean "acc_drop"?\n  Every flag with its meaning: --help',
     });
-    workspace.write('train.json', { version: 1, kind: 'train', require: ['acc_drop<=0.5'] });
+    const spec = '{"version":1,"kind":"train","require":["acc_drop<=0.5"]}';
+    workspace.write('train.json', spec);
     expect((await capstone('validate', '--spec', 'train.json')).stderr).toBe(
-      `error: ${workspace.path('train.json')}, require: expected no bounds: this kind measures nothing; benchmark and sweep do, found ["acc_drop<=0.5"]\n  Every key with its meaning: capstone schema job`,
+      [
+        'error: train.json:1:39, require: expected no bounds: this kind measures nothing; benchmark and sweep do, found ["acc_drop<=0.5"]',
+        `    ${spec}`,
+        `    ${' '.repeat(38)}${'^'.repeat(17)}`,
+        '  Every key with its meaning: capstone schema job',
+      ].join('\n'),
     );
   });
 });
