@@ -209,7 +209,7 @@ test('a run is cancelled from another process, gone on with, and removed', async
     version: 1,
     kind: 'sweep',
     levels: [1],
-    train: { epochs: 20, batch_size: 64, max_train_samples: 64, eval_every: 20, threads: 1 },
+    train: { epochs: 60, batch_size: 64, max_train_samples: 64, eval_every: 60, threads: 1 },
     benchmark: { max_eval_samples: 100, batch_sizes: [1], threads: 1 },
   });
   const program = workspace.start('run', '--spec', spec, '--json');
