@@ -36,12 +36,16 @@ test('says what is there, as lines and as JSON', async () => {
   expect(report.checks.map(({ id }) => id)).toEqual([
     ...['node', 'python', 'torch', 'cpu', 'cpus', 'gpu', 'memory'],
     ...['disk_workspace', 'disk_cache', 'disk_environment'],
-    ...['dataset_fashion_mnist_mini', 'dataset_half', 'dataset_pets', 'caches', 'runs'],
+    ...['dataset_fashion_mnist_mini', 'dataset_cifar10', 'dataset_cifar100', 'dataset_half', 'dataset_pets'],
+    ...['caches', 'runs'],
   ]);
   expect(check('node')?.detail).toBe(process.versions.node);
   expect(check('python')?.detail).toMatch(/^3\.1\d\.\d+, .*python, given by --python or CAPSTONE_PYTHON$/);
   expect(check('torch')?.detail).toMatch(/^2\.[^;]*; torchvision 0\.[^,]*, numpy 1\./);
   expect(check('dataset_pets')?.detail).toBe(`pets: ${workspace.path('data', 'pets')}, 4 images`);
+  expect(check('dataset_cifar100')?.detail).toMatch(
+    /^cifar100: cifar-100-python\.tar\.gz \(169 MB\), downloaded into .*data when it is first needed/,
+  );
   expect(check('dataset_half')).toEqual({
     id: 'dataset_half',
     status: 'warning',
