@@ -7,7 +7,7 @@ import type { Command, Flag, FlagValues, Io } from '../commands/definition.ts';
 import { version } from '../commands/version.ts';
 import { drawError } from '../errors/draw.ts';
 import { CapstoneError, EXIT, type ExitCode, UserError } from '../errors/errors.ts';
-import { nearest } from '../spec/explain.ts';
+import { nearest } from '../spec/nearest.ts';
 import { conventions } from './conventions.ts';
 
 interface Entry {

@@ -16,8 +16,8 @@ import { DEFAULT_PARETO, frontier, type Goal, parsePareto } from '../results/par
 import { expressionGiven, onlyRow } from '../results/select.ts';
 import { parseSort, sortLines } from '../results/sort.ts';
 import { toTable } from '../results/table.ts';
-import { nearest } from '../spec/explain.ts';
 import { matches } from '../spec/expression.ts';
+import { nearest } from '../spec/nearest.ts';
 import type { ColumnName, Row } from '../spec/row.ts';
 import { runPaths, workspacePaths } from '../store/paths.ts';
 import { findRun } from '../store/runs.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EXIT, UserError } from '../errors/errors.ts';
-import { nearest } from '../spec/explain.ts';
 import { jsonSchemaText, SCHEMA_NAMES, type SchemaName } from '../spec/json-schema.ts';
+import { nearest } from '../spec/nearest.ts';
 import { writeText } from '../store/write.ts';
 import { defineCommand } from './definition.ts';
 

@@ -1,9 +1,9 @@
 /** Turns a job's lists into the combinations it asks for, and says which file each of them makes. */
 import { join } from 'node:path';
 import { UserError } from '../errors/errors.ts';
-import { nearest } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
 import { ARCHITECTURES, architecture } from '../spec/names.ts';
+import { nearest } from '../spec/nearest.ts';
 import type { TaskModel } from '../spec/task.ts';
 import { artifactName, checkpointName } from './names.ts';
 

@@ -7,7 +7,7 @@ import { UserError } from '../errors/errors.ts';
 import { check } from '../spec/check.ts';
 import { type Column, ROW_COLUMNS } from '../spec/columns.ts';
 import { drawProblem } from '../spec/draw-problem.ts';
-import { nearest } from '../spec/explain.ts';
+import { nearest } from '../spec/nearest.ts';
 import { Row } from '../spec/row.ts';
 import { compareRows } from './identity.ts';
 import { fixed } from './number.ts';

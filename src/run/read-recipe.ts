@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import { check } from '../spec/check.ts';
 import { drawProblems, UPDATE } from '../spec/draw-problem.ts';
-import { nearest } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
+import { nearest } from '../spec/nearest.ts';
 import { Recipe } from '../spec/recipe.ts';
 import { readJsonFile } from './read-json.ts';
 

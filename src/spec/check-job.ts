@@ -1,9 +1,10 @@
 /** A job, checked whole: its schema, and what a schema cannot know. */
 import { type Checked, check } from './check.ts';
-import { at, type Finding, nearest, optional } from './explain.ts';
+import { at, type Finding, optional } from './explain.ts';
 import { Job } from './job.ts';
 import type { Layer } from './layers.ts';
 import { ARCHITECTURES } from './names.ts';
+import { nearest } from './nearest.ts';
 
 const KNOWN = Object.keys(ARCHITECTURES);
 

@@ -1,7 +1,7 @@
 /** The columns of a row as the schema declares them: nothing about a column is said twice. */
 import type { z } from 'zod';
 import { UserError } from '../errors/errors.ts';
-import { nearest } from './explain.ts';
+import { nearest } from './nearest.ts';
 import { type ColumnName, Row } from './row.ts';
 
 export type Column = {

@@ -2,9 +2,9 @@
  * From zod's issues to findings: what was expected at a path, what was found there, the nearest valid thing. The one
  * place that words them.
  */
-import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { MAX_PROBLEMS, type Path } from './json-text.ts';
+import { nearest } from './nearest.ts';
 
 const SHOWN = 60;
 
@@ -154,17 +154,6 @@ function depth(errors: readonly z.core.$ZodIssue[]): number {
   const first = errors[0];
   if (first === undefined) return 0;
   return first.code === 'invalid_type' && first.path.length === 0 ? 0 : 1 + first.path.length;
-}
-
-/** The nearest of the known words, when it is near enough to be what was meant. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best !== undefined && best.edits <= Math.max(2, Math.floor(word.length / 3))
-    ? best.candidate
-    : undefined;
 }
 
 function list(words: readonly string[]): string {

@@ -7,7 +7,7 @@
  * not even `!=`. A parser and nothing that runs text.
  */
 import { type Column, columnNamed, ROW_COLUMNS } from './columns.ts';
-import { nearest } from './explain.ts';
+import { nearest } from './nearest.ts';
 import type { ColumnName, Row } from './row.ts';
 
 type Value = string | number | boolean;

@@ -7,8 +7,8 @@ import { type Dirent, readdirSync, readFileSync, type Stats, statSync } from 'no
 import { dirname, extname, join, resolve } from 'node:path';
 import { sha256 } from '../digest.ts';
 import { UserError } from '../errors/errors.ts';
-import { nearest } from '../spec/explain.ts';
 import { BUNDLED_DATASET, type DataSourceKind, NAMED_DATASETS } from '../spec/names.ts';
+import { nearest } from '../spec/nearest.ts';
 import { formatBytes } from '../units.ts';
 import { readDigest, writeDigest } from './digest-cache.ts';
 import { readFailure } from './disk-error.ts';

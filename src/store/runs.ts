@@ -3,7 +3,7 @@ import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { RunEvent } from '../spec/event.ts';
-import { nearest } from '../spec/explain.ts';
+import { nearest } from '../spec/nearest.ts';
 import { writeFailure } from './disk-error.ts';
 import { readEnds } from './event-log.ts';
 import { type LockOwner, lockOwner } from './lock.ts';

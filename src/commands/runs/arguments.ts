@@ -1,5 +1,5 @@
 import { UserError } from '../../errors/errors.ts';
-import { nearest } from '../../spec/explain.ts';
+import { nearest } from '../../spec/nearest.ts';
 import { taskOf } from '../../state/select.ts';
 import type { RunView, TaskView } from '../../state/view.ts';
 import type { Argument } from '../definition.ts';
