@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readModelRecord } from '../src/store/model-record.ts';
-import { isRunning, SMALL_SWEEP, temporaryFolder, until, Workspace } from './rig.ts';
+import { follow, isRunning, SMALL_SWEEP, temporaryFolder, until, Workspace } from './rig.ts';
 
 const cache = temporaryFolder();
 const CHECKPOINT = 'checkpoints/resnet18_fashion_mnist_mini.pth';
@@ -12,13 +12,7 @@ const JOB = { ...SMALL_SWEEP, levels: [1], train: { ...SMALL_SWEEP.train, epochs
 /** Runs the job until an event passes the filter, and says which processes it is made of. */
 async function startUntil(workspace: Workspace, reached: (event: Record<string, unknown>) => boolean) {
   const program = workspace.start('run', '--spec', workspace.write('job.json', JOB), '--json');
-  const seen: Record<string, unknown>[] = [];
-  let rest = '';
-  program.stdout.on('data', (chunk: Buffer) => {
-    const lines = `${rest}${chunk.toString()}`.split('\n');
-    rest = lines.pop() ?? '';
-    seen.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
-  });
+  const seen = follow(program);
   await until(() => seen.some(reached));
   const pid = (type: string) => Number(seen.findLast((event) => event['type'] === type)?.['pid']);
   return { program, seen, host: pid('hello'), task: pid('started'), orchestrator: program.pid ?? 0 };

@@ -84,6 +84,18 @@ export class Workspace {
   }
 }
 
+/** The events of a run that goes on (`--json`), as they come. */
+export function follow(program: ReturnType<Workspace['start']>): Record<string, unknown>[] {
+  const seen: Record<string, unknown>[] = [];
+  let rest = '';
+  program.stdout.on('data', (chunk: Buffer) => {
+    const lines = `${rest}${chunk.toString()}`.split('\n');
+    rest = lines.pop() ?? '';
+    seen.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
+  });
+  return seen;
+}
+
 /** Whether a process is still there and not only waiting to be reaped. */
 export function isRunning(pid: number): boolean {
   try {

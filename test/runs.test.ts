@@ -1,23 +1,11 @@
 /** Runs seen and steered from other processes than their own, with real workers on real data. */
 import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { temporaryFolder, until, Workspace } from './rig.ts';
+import { follow, temporaryFolder, until, Workspace } from './rig.ts';
 
 const cache = temporaryFolder();
 const MODEL = 'resnet18-fashion_mnist_mini';
 const LABEL = 'resnet18 on fashion_mnist_mini';
-
-/** The events of a run that goes on, as they come. */
-function follow(program: ReturnType<Workspace['start']>): Record<string, unknown>[] {
-  const seen: Record<string, unknown>[] = [];
-  let rest = '';
-  program.stdout.on('data', (chunk: Buffer) => {
-    const lines = `${rest}${chunk.toString()}`.split('\n');
-    rest = lines.pop() ?? '';
-    seen.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
-  });
-  return seen;
-}
 
 const is = (type: string, task: string) => (event: Record<string, unknown>) =>
   event['type'] === type && event['task'] === task;

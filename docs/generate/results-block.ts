@@ -1,13 +1,14 @@
 /** The results in both READMEs: benchmark_levels.csv between two markers, in few enough columns for a page. */
 import { parseCsv } from '../../src/results/csv.ts';
+import { groupBy } from '../../src/results/group-by.ts';
 import { compareRows, identityKey, phrases } from '../../src/results/identity.ts';
+import { UNKNOWN } from '../../src/results/measures.ts';
 import { fixed, threeDigits } from '../../src/results/number.ts';
 import { IDENTITY_COLUMNS, type Row } from '../../src/spec/row.ts';
 import { table } from './markdown.ts';
 
 const BEGIN = '<!-- results:begin, by `npm run docs` -->';
 const END = '<!-- results:end -->';
-const UNKNOWN = '–';
 
 type Verdict = NonNullable<Row['verdict']>;
 
@@ -147,14 +148,4 @@ function megabytes(bytes: number | null): string {
 
 function known(value: number | null, show: (value: number) => string): string {
   return value === null ? UNKNOWN : show(value);
-}
-
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, [T, ...T[]]> {
-  const groups = new Map<K, [T, ...T[]]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }

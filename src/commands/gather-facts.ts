@@ -1,6 +1,6 @@
 /** Looks at this machine and the workspace for `capstone doctor`; what it means is judged elsewhere. */
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CapstoneError } from '../errors/errors.ts';
 import { freeBytes } from '../python/disk-room.ts';
 import { environmentPaths, readEnvironment } from '../python/environment.ts';
@@ -13,6 +13,7 @@ import { NAMED_DATASETS } from '../spec/names.ts';
 import { describeCaches } from '../store/cache.ts';
 import { type DatasetSource, describeSource, resolveDataset } from '../store/dataset.ts';
 import { cacheRoot } from '../store/paths.ts';
+import { canHoldFiles } from '../store/writable.ts';
 import { gatherRuns } from './gather-runs.ts';
 
 export async function gatherFacts(place: Place, python?: string): Promise<Facts> {
@@ -71,18 +72,7 @@ function sameVersions(recorded: Interpreter, installed: Interpreter): boolean {
 }
 
 function diskFacts(role: DiskFacts['role'], path: string): DiskFacts {
-  return { role, path, freeBytes: freeBytes(path), writable: canBeWritten(path) };
-}
-
-/** A folder that is not there yet is made where the nearest above it can be written. */
-function canBeWritten(path: string): boolean {
-  if (!existsSync(path) && dirname(path) !== path) return canBeWritten(dirname(path));
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return { role, path, freeBytes: freeBytes(path), writable: canHoldFiles(path) };
 }
 
 /** Every set that has a name, and every folder in data/ that is laid out as one. */

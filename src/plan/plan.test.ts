@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { refusal } from '../../test/fixtures/refusal.ts';
 import { UserError } from '../errors/errors.ts';
 import { Job } from '../spec/job.ts';
 import { Recipe } from '../spec/recipe.ts';
@@ -157,16 +158,6 @@ describe('models', () => {
 });
 
 describe('refusals', () => {
-  const refusal = (act: () => unknown) => {
-    try {
-      act();
-    } catch (error) {
-      if (error instanceof UserError) return [error.code, error.message, ...error.next];
-      throw error;
-    }
-    return undefined;
-  };
-
   test('a file in the way that is not ours', () => {
     const files = new Map([['/w/checkpoints/resnet18_fashion_mnist_mini.pth', { sha256: 'f' }]]);
     expect(refusal(() => planJob(sweep(), known({ files })))).toEqual([

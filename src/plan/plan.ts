@@ -84,16 +84,12 @@ export function planJob(job: Job, known: Known): Plan {
   return { tasks: inStages(tasks) };
 }
 
-/** A checkpoint of ours says itself which network it holds; the job only names it. */
+/** A checkpoint of ours says itself which stem and size it has; whether it is the network named is asked when it is read. */
 function asRecorded(combination: Combination, known: Known): Combination {
   const record = combination.given ? known.files.get(combination.checkpoint)?.record : undefined;
   if (record === undefined) return combination;
-  const { arch, stem, image_size, family } = record.model;
-  refuseOtherModel(combination.checkpoint, record, {
-    arch: combination.model.arch,
-    made: { dataset: combination.dataset, seed: combination.seed },
-  });
-  return { ...combination, family, model: { name: combination.model.name, arch, stem, image_size } };
+  const { stem, image_size } = record.model;
+  return { ...combination, model: { ...combination.model, stem, image_size } };
 }
 
 function planCombination(job: Job, combination: Combination, known: Known): PlannedTask[] {

@@ -1,7 +1,7 @@
 /** Rows put in order, thinned out, averaged and set side by side. */
 import { describe, expect, test } from 'vitest';
+import { refusal } from '../../test/fixtures/refusal.ts';
 import { row } from '../../test/fixtures/row.ts';
-import { UserError } from '../errors/errors.ts';
 import { bestInAWord } from './best.ts';
 import { comparisonToCsv, comparisonToJson, comparisonToMarkdown, comparisonToTable } from './compare.ts';
 import { toList } from './list.ts';
@@ -11,16 +11,6 @@ import { frontier, parsePareto } from './pareto.ts';
 import { expressionGiven, onlyRow } from './select.ts';
 import { parseSort, sortLines } from './sort.ts';
 import { toTable } from './table.ts';
-
-function refusal(act: () => unknown): readonly string[] {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof UserError) return [error.code, error.message, ...error.next];
-    throw error;
-  }
-  return ['accepted'];
-}
 
 describe('sorting', () => {
   test('by several columns, unknown last either way, equals by identity', () => {
@@ -79,7 +69,7 @@ describe('the frontier', () => {
       '--pareto: expected two columns or more, found "speedup"',
       'For example: --pareto compressed_acc,compressed_latency_ms',
     ]);
-    const [code, message, next] = refusal(() => parsePareto('speedup,cpu'));
+    const [code, message, next] = refusal(() => parsePareto('speedup,cpu')) ?? [];
     expect([code, message]).toEqual(['pareto_columns', '--pareto: no value of cpu is better than another']);
     expect(next).toMatch(/^Columns that get better: original_params, compressed_params, .*, acc_drop_high$/);
     expect(refusal(() => parsePareto('speedup,acc'))).toEqual([

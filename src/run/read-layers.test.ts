@@ -2,8 +2,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { refusal } from '../../test/fixtures/refusal.ts';
 import { temporaryFolder } from '../../test/rig.ts';
-import { UserError } from '../errors/errors.ts';
 import { mergeLayers } from '../spec/layers.ts';
 import { readJsonFile } from './read-json.ts';
 import { readLayers } from './read-layers.ts';
@@ -15,15 +15,6 @@ function folderWith(files: Record<string, string | Buffer>): string {
     writeFileSync(join(folder, name), content);
   }
   return folder;
-}
-function refusal(act: () => unknown): string[] {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof UserError) return [error.code, error.message, ...error.next];
-    throw error;
-  }
-  return [];
 }
 const refusalOf = (content: string | Buffer) => {
   const folder = folderWith({ 'job.json': content });

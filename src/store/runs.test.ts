@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { refusal } from '../../test/fixtures/refusal.ts';
 import { temporaryFolder } from '../../test/rig.ts';
-import { UserError } from '../errors/errors.ts';
 import { acquireLock } from './lock.ts';
 import { runPaths } from './paths.ts';
 import { findRun, readRunEnds, removeRun, runIds } from './runs.ts';
@@ -15,16 +15,6 @@ function workspaceWith(...ids: string[]): string {
   const workspace = temporaryFolder();
   for (const id of ids) mkdirSync(dirname(runPaths(workspace, id).hostLog), { recursive: true });
   return workspace;
-}
-
-function refusal(act: () => unknown): readonly string[] {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof UserError) return [error.code, error.message, ...error.next];
-    throw error;
-  }
-  return ['accepted'];
 }
 
 test('runs are listed newest first, and nothing else that lies there', () => {

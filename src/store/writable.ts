@@ -1,7 +1,19 @@
 /** Whether a file can be written at all, asked before the work that would end in it. */
 import { accessSync, constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+import { CapstoneError } from '../errors/errors.ts';
 import { codeOf, writeFailure } from './disk-error.ts';
+
+/** Whether a folder, or the nearest above it, takes new files. */
+export function canHoldFiles(folder: string): boolean {
+  try {
+    refuseUnwritable(join(folder, 'file'));
+    return true;
+  } catch (error) {
+    if (error instanceof CapstoneError) return false;
+    throw error;
+  }
+}
 
 /** Throws UserError where the nearest folder there is would take no new file or folder. */
 export function refuseUnwritable(path: string): void {

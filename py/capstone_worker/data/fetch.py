@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import tarfile
 from pathlib import Path, PurePosixPath
 
 from ..download import DownloadError, download
 from ..errors import CapstoneError, MachineError, Stopped, UserError
+from ..file_digest import file_digest
 from ..locked import locked
 from ..report import Report, ShouldStop, log, phase
 from .published import Published
@@ -60,7 +60,7 @@ def _bring_archive(
 ) -> None:
     archive = data_root / published.archive
     if archive.is_file():
-        if _md5(archive) == published.archive_md5:
+        if file_digest(archive, "md5") == published.archive_md5:
             return
         log(report, "warning", f"{archive} is damaged or was not complete; it is downloaded anew")
     url = archive_url(published)
@@ -111,14 +111,6 @@ def _write(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _md5(path: Path) -> str:
-    state = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()
 
 
 def _by_hand(name: str, published: Published, data_root: Path) -> str:

@@ -18,6 +18,7 @@ from typing import Literal
 
 from ..artifact.write import write_atomic
 from ..errors import CapstoneError, UserError
+from ..file_digest import file_digest
 from .cache_home import cache_home
 from .disk_error import reading
 from .folder import SPLITS, is_folder, scan
@@ -175,11 +176,8 @@ def _sha256_lines(lines: Iterable[str]) -> str:
 
 
 def _file_sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with reading(path), path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()
+    with reading(path):
+        return file_digest(path, "sha256")
 
 
 def _absolute(root: Path) -> Path:

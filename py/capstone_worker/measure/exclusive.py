@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
-
 from ..data.cache_home import cache_home
-from ..errors import Stopped
+from ..locked import locked
 from ..report import ShouldStop
-
-_ASK_S = 0.2
 
 
 @contextmanager
@@ -24,15 +20,6 @@ def exclusive(should_stop: ShouldStop) -> Iterator[None]:
         Stopped: asked to stop while waiting.
     """
     cache_home().mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache_home() / "measure.lock")
-    while not lock.is_locked:
-        if should_stop():
-            raise Stopped
-        try:
-            lock.acquire(timeout=_ASK_S)
-        except Timeout:
-            continue
-    try:
+    # Its wait is no phase of the task: nobody hears of it.
+    with locked(cache_home() / "measure.lock", lambda event: None, should_stop):
         yield
-    finally:
-        lock.release()

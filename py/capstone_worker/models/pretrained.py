@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import torchvision
 
 from ..download import DownloadError, download
 from ..errors import MachineError
+from ..file_digest import file_digest
 from ..locked import locked
 from ..report import Report, ShouldStop, log
 
 MIRROR = "CAPSTONE_WEIGHTS_MIRROR"
 """Environment variable: the address of a folder that holds the files."""
-
-_BLOCK = 1 << 20
 
 
 def published_weights(arch: str) -> torchvision.models.WeightsEnum:
@@ -66,7 +64,7 @@ def bring_weights(arch: str, file: str, folder: Path, report: Report, should_sto
 def _is_whole(path: Path, report: Report) -> bool:
     if not path.is_file():
         return False
-    if _sha256(path).startswith(_digest(path)):
+    if file_digest(path, "sha256").startswith(_digest(path)):
         return True
     log(report, "warning", f"{path} is damaged or was not complete; it is downloaded anew")
     return False
@@ -101,11 +99,3 @@ def _digest(path: Path) -> str:
 def _url(arch: str, file: str) -> str:
     folder = os.environ.get(MIRROR) or published_weights(arch).url.rpartition("/")[0]
     return f"{folder.rstrip('/')}/{file}"
-
-
-def _sha256(path: Path) -> str:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            state.update(block)
-    return state.hexdigest()
