@@ -1,4 +1,7 @@
-/** The results in both READMEs: benchmark_levels.csv between two markers, in few enough columns for a page. */
+/**
+ * The results in both READMEs: rows of benchmark_levels.csv between two markers, in few enough columns for a page. The
+ * first marker names the runs they are of: what a reader measures in a clone of their own is no part of the page.
+ */
 import { parseCsv } from '../../src/results/csv.ts';
 import { groupBy } from '../../src/results/group-by.ts';
 import { compareRows, identityKey, phrases } from '../../src/results/identity.ts';
@@ -7,7 +10,7 @@ import { fixed, threeDigits } from '../../src/results/number.ts';
 import { IDENTITY_COLUMNS, type Row } from '../../src/spec/row.ts';
 import { table } from './markdown.ts';
 
-const BEGIN = '<!-- results:begin, by `npm run docs` -->';
+const BEGIN = /<!-- results:begin of ([^,]+), by `npm run docs` -->/;
 const END = '<!-- results:end -->';
 
 type Verdict = NonNullable<Row['verdict']>;
@@ -56,19 +59,16 @@ export const KOREAN: Words = {
 
 /** The README with what stands between the markers made anew. */
 export function withResults(readme: string, csv: string, words: Words): string {
-  const [before, rest] = cut(readme, BEGIN);
-  const [, after] = cut(rest, END);
-  return `${before}${BEGIN}\n\n${results(csv, words)}\n\n${END}${after}`;
+  const [begin, runs = ''] = readme.match(BEGIN) ?? [];
+  const end = readme.indexOf(END);
+  if (begin === undefined || end === -1) throw new Error('no results:begin or results:end in a README');
+  const before = readme.slice(0, readme.indexOf(begin));
+  return `${before}${begin}\n\n${results(csv, runs.split(' '), words)}\n\n${readme.slice(end)}`;
 }
 
-function cut(text: string, marker: string): [string, string] {
-  const at = text.indexOf(marker);
-  if (at === -1) throw new Error(`no ${marker} in a README`);
-  return [text.slice(0, at), text.slice(at + marker.length)];
-}
-
-function results(csv: string, words: Words): string {
-  const rows = csv === '' ? [] : parseCsv(csv).rows.toSorted(compareRows);
+function results(csv: string, runs: readonly string[], words: Words): string {
+  const all = csv === '' ? [] : parseCsv(csv).rows.toSorted(compareRows);
+  const rows = all.filter(({ run }) => run !== null && runs.includes(run));
   if (rows.length === 0) return words.none;
   return [...groupBy(rows, (row) => identityKey(row, SHARED)).values()]
     .map((group) => `${caption(group[0])}\n\n${drawGroup(group, words)}`)
