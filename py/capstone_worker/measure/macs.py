@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -19,9 +22,21 @@ def macs(network: nn.Module, image_size: int) -> int:
         network: on the CPU, in eval mode, executing in float32: (1, 3, S, S) in.
         image_size: S in pixels.
     """
-    # The gradient is never computed; without it attention would take a fused path that torch does not count.
+    # torch does not count inside its fused attention: asking for a gradient, which is never computed, keeps
+    # nn.MultiheadAttention from its own, and the switch keeps what it calls then from another.
     image = torch.zeros(1, _CHANNELS, image_size, image_size, requires_grad=True)
     counter = FlopCounterMode(display=False)
-    with torch.enable_grad(), counter:
+    with torch.enable_grad(), _without_flash_attention(), counter:
         network(image)
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _without_flash_attention() -> Iterator[None]:
+    """Despite its name the switch is the CPU's too, which torch after 2.2 takes even with gradients."""
+    enabled = torch.backends.cuda.flash_sdp_enabled()
+    torch.backends.cuda.enable_flash_sdp(False)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_flash_sdp(enabled)
