@@ -12,6 +12,8 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   CAPSTONE_PYTHON: 'An interpreter with torch to use instead of the managed environment.',
+  CAPSTONE_CIFAR_MIRROR: 'Where the CIFAR archives are downloaded from instead of their author’s site.',
+  CAPSTONE_WEIGHTS_MIRROR: 'Where published weights are downloaded from instead of torchvision’s site.',
   XDG_CACHE_HOME: 'Decoded data, digests and logits lie in its folder capstone/ (default: ~/.cache).',
   XDG_DATA_HOME:
     'The Python environment of a global install lies in its folder capstone/ (default: ~/.local/share).',

@@ -73,15 +73,16 @@ function notReady(state: Exclude<Environment['state'], 'ready'>, folder: string)
   ]);
 }
 
+const NAME_ANOTHER =
+  'Name a Python interpreter with --python or CAPSTONE_PYTHON, or leave both out and run: capstone setup';
+
 /** Asks an interpreter for its versions and refuses one that could not run the workers. */
 export async function probe(path: string): Promise<Interpreter> {
   const { stdout, failed, code, exitCode } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
   if (failed) {
     // The message of the failed call would hold the whole probe.
     const why = code === undefined ? `it ended with exit code ${exitCode}` : (NOT_STARTED[code] ?? code);
-    throw new MachineError('python_unusable', `${path} cannot be run: ${why}`, [
-      'Name a Python interpreter with --python or CAPSTONE_PYTHON, or leave both out and run: capstone setup',
-    ]);
+    throw new MachineError('python_unusable', `${path} cannot be run: ${why}`, [NAME_ANOTHER]);
   }
   const versions = Probed.parse(JSON.parse(stdout));
   const missing = NEEDED.filter((name) => versions[name] === null);
@@ -95,10 +96,13 @@ export async function probe(path: string): Promise<Interpreter> {
     throw new MachineError(
       'python_too_old',
       `${path} is Python ${python}, and 3.10 is the oldest that works`,
+      [NAME_ANOTHER],
     );
   }
   if (compare(torch, TORCH.oldest) < 0 || compare(torch, TORCH.newest) > 0) {
-    throw new MachineError('torch_unsupported', `${path} has torch ${torch}, and 2.2 to 2.11 work`);
+    throw new MachineError('torch_unsupported', `${path} has torch ${torch}, and 2.2 to 2.11 work`, [
+      NAME_ANOTHER,
+    ]);
   }
   return { path, origin: 'given', python, torch, torchvision, numpy };
 }
