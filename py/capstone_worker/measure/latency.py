@@ -1,14 +1,14 @@
-"""How long two models take for the same work, timed so that what disturbs one disturbs the other.
+"""How long several models take for the same work, timed so that what disturbs one disturbs the others.
 
-Both run in this process in alternating blocks, ABBA: a clock that slows down, or a neighbour who wakes up,
-meets both, and each is as often the first of a pair as the second. Fast calls take about a second in all;
-slow ones get fewer blocks, down to a number below which an interval means little:
+All run in this process in alternating blocks, A B C then C B A: a clock that slows down, or a neighbour who
+wakes up, meets each of them, and each is as often early as late. Fast calls share a fixed time; slow ones get
+fewer blocks, down to a number below which an interval means little. Of two models:
 
-    one call of each   pairs of blocks   timed calls in a block   in all
-    1 ms               20                49                       1 s
-    20 ms              20                1                        0.8 s
-    0.3 s              20                1                        6 s
-    1 s                8                 1                        8 s
+    one call of each   rounds of blocks   timed calls in a block   in all
+    1 ms               20                 24                       0.5 s
+    20 ms              20                 1                        0.8 s
+    0.3 s              20                 1                        6 s
+    1 s                8                  1                        8 s
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,18 +32,19 @@ from .intervals import ratio_interval
 from .verdict import Verdict, verdict
 
 Call = Callable[[], object]
+Settle = Callable[[], None]
 Times = npt.NDArray[np.float64]
 Clock = Callable[[], int]
 
 WARM_UP_ROUNDS = 3  # a scripted network is only optimised after two runs
-WARM_UP_S = 0.2
-BUDGET_S = 1.0
+WARM_UP_S = 0.1
+BUDGET_S = 0.5
 LIMIT_S = 6.0
-MIN_PAIRS = 8
-MAX_PAIRS = 20
+MIN_ROUNDS = 8
+MAX_ROUNDS = 20
 MAX_CALLS = 50
-COLD_BELOW_S = 0.1
-"""After a switch the caches hold the other model's weights: a few ms, lost in longer pairs of calls."""
+COLD_BELOW_S = 0.02
+"""After a switch the caches hold another model's weights: a few ms, lost in longer rounds."""
 
 STEADY_SPREAD = 0.15
 
@@ -58,140 +59,159 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two models timed against each other.
+class Ratio:
+    """How many times longer one model takes than another.
 
     Attributes:
-        original: its latency.
-        compressed: its latency.
-        speedup: median of the original over median of the compressed, above 1 where compressing gained.
-        low: lower end of the 99 % interval of the speed-up.
+        point: median over median.
+        low: lower end of its 99 % interval.
         high: upper end.
-        verdict: from the interval and the margin of `verdict`.
-        samples: timed calls of each model.
-        noise: what disturbed the measurement, in words; None where nothing was seen.
     """
 
-    original: Latency
-    compressed: Latency
-    speedup: float
+    point: float
     low: float
     high: float
-    verdict: Verdict
-    samples: int
-    noise: str | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the model in the denominator."""
+        return verdict(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Models timed against each other.
+
+    Attributes:
+        blocks: nanoseconds of each model's timed calls, each (rounds, calls).
+        load: tasks that wanted to run on this machine, on average over the minute before.
+    """
+
+    blocks: Mapping[str, Times]
+    load: float
+
+    def latency(self, name: str) -> Latency:
+        """Of one of the models."""
+        times = self.blocks[name]
+        p50, p90 = np.quantile(times, [0.5, 0.9]) / 1e6
+        return Latency(p50_ms=float(p50), p90_ms=float(p90), mean_ms=float(times.mean()) / 1e6)
+
+    def ratio(self, numerator: str, denominator: str) -> Ratio:
+        """Latency of one over latency of the other: the speed-up that the second is over the first."""
+        above, below = self.blocks[numerator], self.blocks[denominator]
+        low, high = ratio_interval(above, below)
+        return Ratio(float(np.median(above) / np.median(below)), low, high)
+
+    @property
+    def noise(self) -> str | None:
+        """What disturbed the measurement, in words; None where nothing was seen."""
+        return noise(self.blocks, self.load, os.cpu_count() or 1)
 
 
 class Schedule(NamedTuple):
-    """``pairs`` of blocks; in each block ``untimed`` calls, then ``timed`` ones."""
+    """``rounds`` of blocks, one of each model; in a block ``untimed`` calls, then ``timed`` ones."""
 
-    pairs: int
+    rounds: int
     untimed: int
     timed: int
 
 
-def compare(
-    original: Call,
-    compressed: Call,
+def no_wait() -> None:
+    """For models that share a pool of threads: it has to be awake for each of them."""
+
+
+def alternate(
+    calls: Mapping[str, Call],
     *,
     should_stop: ShouldStop = never_stop,
     clock: Clock = time.perf_counter_ns,
-) -> Comparison:
-    """Time two calls against each other, with this machine's other measurements held off.
+    settle: Settle = no_wait,
+) -> Timed:
+    """Time several calls against each other, with this machine's other measurements held off.
 
     Args:
-        original: runs the original once on a batch it already has; returns when the result is there.
-        compressed: the same work in the compressed model.
+        calls: by name; each runs its model once on a batch it already has and returns when the result is
+            there. All do the same work.
         should_stop: asked before every block.
         clock: nanoseconds, monotonic.
+        settle: called before every block: `idle.wait_until_idle` where not all of them compute with the same
+            pool of threads.
 
     Raises:
         Stopped: asked to stop.
     """
-    calls = (original, compressed)
     with exclusive(should_stop), _no_garbage_collection():
         load = os.getloadavg()[0]
-        schedule = plan_blocks(_warm_up(calls, should_stop, clock))
-        blocks = _time_blocks(calls, schedule, should_stop, clock)
-    speedup = float(np.median(blocks[0]) / np.median(blocks[1]))
-    low, high = ratio_interval(*blocks)
-    return Comparison(
-        original=_latency(blocks[0]),
-        compressed=_latency(blocks[1]),
-        speedup=speedup,
-        low=low,
-        high=high,
-        verdict=verdict(low, high),
-        samples=blocks[0].size,
-        noise=noise(*blocks, load, os.cpu_count() or 1),
-    )
+        schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
+        return Timed(_time_blocks(calls, schedule, should_stop, clock, settle), load)
 
 
-def plan_blocks(pair_s: float) -> Schedule:
+def plan_blocks(round_s: float, models: int = 2) -> Schedule:
     """How to spend the time, given the seconds that one call of each model takes together."""
-    untimed = 1 if pair_s < COLD_BELOW_S else 0
-    timed = min(max(1, int(BUDGET_S / MAX_PAIRS / pair_s) - untimed), MAX_CALLS)
-    affordable = int(LIMIT_S / pair_s / (untimed + timed))
-    pairs = min(max(affordable, MIN_PAIRS), MAX_PAIRS)
-    return Schedule(pairs - pairs % 2, untimed, timed)
+    untimed = 1 if round_s < COLD_BELOW_S else 0
+    # The budget is for a pair: a third model does not take time from the other two.
+    budget = BUDGET_S * models / 2
+    timed = min(max(1, int(budget / MAX_ROUNDS / round_s) - untimed), MAX_CALLS)
+    affordable = int(LIMIT_S / round_s / (untimed + timed))
+    rounds = min(max(affordable, MIN_ROUNDS), MAX_ROUNDS)
+    return Schedule(rounds - rounds % 2, untimed, timed)
 
 
-def noise(original: Times, compressed: Times, load: float, cpus: int) -> str | None:
+def noise(blocks: Mapping[str, Times], load: float, cpus: int) -> str | None:
     """What disturbed a measurement, in words; None where nothing was seen.
 
     Args:
-        original: (blocks, calls) times.
-        compressed: likewise.
-        load: tasks that wanted to run on this machine, on average over the minute before. This process' own
-            threads are at most one a CPU, so one more than that is somebody else's.
+        blocks: (rounds, calls) times by the model's name.
+        load: as in `Timed`. This process' own threads are at most one a CPU, so one more than that is
+            somebody else's.
         cpus: CPUs of this machine.
     """
     words = [
         f"{name} latency unsteady: IQR of its blocks {100 * spread:.0f} % of the median"
-        for name, blocks in (("original", original), ("compressed", compressed))
-        if (spread := _spread(blocks)) > STEADY_SPREAD
+        for name, times in blocks.items()
+        if (spread := _spread(times)) > STEADY_SPREAD
     ]
     if load >= cpus + 1:
         words.append(f"load average {load:.1f} on {cpus} CPUs")
     return "; ".join(words) or None
 
 
-def _warm_up(calls: tuple[Call, Call], should_stop: ShouldStop, clock: Clock) -> float:
-    """Run both until they are warm; the median seconds of one call of each together."""
+def warm_up(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock = time.perf_counter_ns) -> float:
+    """Run all until they are warm; the median seconds of one call of each together."""
     rounds: list[float] = []
     while len(rounds) < WARM_UP_ROUNDS or sum(rounds) < WARM_UP_S:
         if should_stop():
             raise Stopped
         start = clock()
-        for call in calls:
+        for call in calls.values():
             call()
         rounds.append(max(1, clock() - start) / 1e9)
     return statistics.median(rounds)
 
 
 def _time_blocks(
-    calls: tuple[Call, Call], schedule: Schedule, should_stop: ShouldStop, clock: Clock
-) -> tuple[Times, Times]:
-    """The nanoseconds of each model's timed calls, each (pairs, timed)."""
-    shape = (schedule.pairs, schedule.timed)
-    times = (np.empty(shape), np.empty(shape))
-    for pair in range(schedule.pairs):
-        for model in (0, 1) if pair % 2 == 0 else (1, 0):
+    calls: Mapping[str, Call],
+    schedule: Schedule,
+    should_stop: ShouldStop,
+    clock: Clock,
+    settle: Settle,
+) -> dict[str, Times]:
+    """The nanoseconds of each model's timed calls, each (rounds, timed)."""
+    times = {name: np.empty((schedule.rounds, schedule.timed)) for name in calls}
+    names = list(calls)
+    for this in range(schedule.rounds):
+        for name in names if this % 2 == 0 else reversed(names):
             if should_stop():
                 raise Stopped
+            call = calls[name]
+            settle()
             for _ in range(schedule.untimed):
-                calls[model]()
+                call()
             for sample in range(schedule.timed):
                 start = clock()
-                calls[model]()
-                times[model][pair, sample] = clock() - start
+                call()
+                times[name][this, sample] = clock() - start
     return times
-
-
-def _latency(times: Times) -> Latency:
-    """times in nanoseconds, any shape."""
-    p50, p90 = np.quantile(times, [0.5, 0.9]) / 1e6
-    return Latency(p50_ms=float(p50), p90_ms=float(p90), mean_ms=float(times.mean()) / 1e6)
 
 
 def _spread(blocks: Times) -> float:

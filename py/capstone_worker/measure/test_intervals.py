@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from capstone_worker.measure.intervals import acc_drop_interval, mcnemar_exact, ratio_interval
+from capstone_worker.measure.intervals import (
+    acc_drop_interval,
+    mcnemar_exact,
+    ratio_interval,
+    wilson_interval,
+)
 
 
 def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[Tensor, Tensor]:
@@ -95,3 +100,17 @@ def test_ratio_interval_holds_the_truth() -> None:
         low, high = ratio_interval(a, b)
         missed += not low <= 1 <= high
     assert missed <= 12
+
+
+@pytest.mark.parametrize(
+    ("right", "images"), [(0, 1), (1, 1), (0, 500), (500, 500), (441, 500), (9_339, 10_000)]
+)
+def test_wilson_against_its_definition(right: int, images: int) -> None:
+    """An end is the accuracy whose normal test, with its own variance, just does not refuse what was seen."""
+    low, high = (end / 100 for end in wilson_interval(right, images))
+    z = 2.5758293035489004
+    for end in (low, high):
+        if 0 < end < 1:
+            assert abs(right / images - end) == pytest.approx(z * (end * (1 - end) / images) ** 0.5)
+    assert low == 0 if right == 0 else low > 0
+    assert high == 1 if right == images else high < 1

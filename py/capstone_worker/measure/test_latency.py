@@ -7,11 +7,12 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from filelock import FileLock, Timeout
 
 from capstone_worker.errors import Stopped
-from capstone_worker.measure.latency import Comparison, Latency, Schedule, compare, noise, plan_blocks
+from capstone_worker.measure.latency import Latency, Schedule, alternate, noise, plan_blocks
 
 MS = 1_000_000
 
@@ -37,59 +38,72 @@ class FakeTime:
         return run
 
 
+def pair(a: Callable[[], object], b: Callable[[], object]) -> dict[str, Callable[[], object]]:
+    return {"original": a, "compressed": b}
+
+
 def test_exact_times() -> None:
     fake = FakeTime()
-    found = compare(fake.call("a", 9), fake.call("b", 6), clock=fake.clock)
-    assert found == Comparison(
-        original=Latency(9, 9, 9),
-        compressed=Latency(6, 6, 6),
-        speedup=1.5,
-        low=1.5,
-        high=1.5,
-        verdict="faster",
-        samples=40,
-        noise=found.noise,  # the load is this machine's
-    )
+    found = alternate(pair(fake.call("a", 9), fake.call("b", 6)), clock=fake.clock)
+    assert found.latency("original") == Latency(9, 9, 9)
+    assert found.latency("compressed") == Latency(6, 6, 6)
+    ratio = found.ratio("original", "compressed")
+    assert (ratio.point, ratio.low, ratio.high, ratio.verdict) == (1.5, 1.5, 1.5, "faster")
 
 
 def test_percentiles_and_mean() -> None:
     fake = FakeTime()
-    found = compare(fake.call("a", 1, 2, 2, 4), fake.call("b", 3), clock=fake.clock)
-    assert (found.original.p50_ms, found.original.p90_ms) == (2, 4)
-    assert found.original.mean_ms == pytest.approx(9 / 4, abs=0.1)
+    found = alternate(pair(fake.call("a", 1, 2, 2, 4), fake.call("b", 3)), clock=fake.clock)
+    a = found.latency("original")
+    assert (a.p50_ms, a.p90_ms) == (2, 4)
+    assert a.mean_ms == pytest.approx(9 / 4, abs=0.1)
 
 
 def test_blocks_alternate_and_begin_with_an_untimed_call() -> None:
     fake = FakeTime()
-    found = compare(fake.call("a", 8), fake.call("b", 8), clock=fake.clock)
-    warm_up = "ab" * 13  # until 0.2 s
-    assert found.samples == 40
+    alternate(pair(fake.call("a", 4), fake.call("b", 4)), clock=fake.clock)
+    warm_up = "ab" * 13  # until 0.1 s
     assert fake.log == warm_up + ("aaa" + "bbb" + "bbb" + "aaa") * 10
 
 
+def test_three_models_take_turns_there_and_back_and_settle_before_each() -> None:
+    fake = FakeTime()
+    calls = {name: fake.call(name, 40) for name in "abc"}
+    found = alternate(calls, clock=fake.clock, settle=fake.call("-", 0))
+    assert fake.log == "abc" * 3 + ("-a-b-c" + "-c-b-a") * 10
+    assert {name: times.shape for name, times in found.blocks.items()} == dict.fromkeys("abc", (20, 1))
+    assert found.ratio("a", "c").verdict == "no_difference"
+
+
 @pytest.mark.parametrize(
-    ("pair_s", "schedule"),
+    ("round_s", "models", "schedule"),
     [
-        (1e-5, Schedule(pairs=20, untimed=1, timed=50)),
-        (0.001, Schedule(pairs=20, untimed=1, timed=49)),
-        (0.02, Schedule(pairs=20, untimed=1, timed=1)),
-        (0.3, Schedule(pairs=20, untimed=0, timed=1)),
-        (0.5, Schedule(pairs=12, untimed=0, timed=1)),
-        (60.0, Schedule(pairs=8, untimed=0, timed=1)),
+        (1e-5, 2, Schedule(rounds=20, untimed=1, timed=50)),
+        (0.001, 2, Schedule(rounds=20, untimed=1, timed=24)),
+        (0.001, 4, Schedule(rounds=20, untimed=1, timed=49)),
+        (0.019, 2, Schedule(rounds=20, untimed=1, timed=1)),
+        (0.02, 2, Schedule(rounds=20, untimed=0, timed=1)),
+        (0.3, 2, Schedule(rounds=20, untimed=0, timed=1)),
+        (0.5, 2, Schedule(rounds=12, untimed=0, timed=1)),
+        (60.0, 2, Schedule(rounds=8, untimed=0, timed=1)),
     ],
 )
-def test_plan_blocks(pair_s: float, schedule: Schedule) -> None:
-    assert plan_blocks(pair_s) == schedule
+def test_plan_blocks(round_s: float, models: int, schedule: Schedule) -> None:
+    assert plan_blocks(round_s, models) == schedule
 
 
 def test_noise() -> None:
     steady, unsteady = np.ones((8, 3)), np.repeat([[1.0], [1.5]], 4, axis=0)
-    assert noise(steady, steady, load=2.9, cpus=2) is None
-    assert noise(steady, steady, load=3.0, cpus=2) == "load average 3.0 on 2 CPUs"
-    assert noise(steady, unsteady, load=7.25, cpus=4) == (
+
+    def words(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], load: float, cpus: int) -> str | None:
+        return noise({"original": a, "compressed": b}, load, cpus)
+
+    assert words(steady, steady, load=2.9, cpus=2) is None
+    assert words(steady, steady, load=3.0, cpus=2) == "load average 3.0 on 2 CPUs"
+    assert words(steady, unsteady, load=7.25, cpus=4) == (
         "compressed latency unsteady: IQR of its blocks 40 % of the median; load average 7.2 on 4 CPUs"
     )
-    assert noise(unsteady, steady, load=0, cpus=1) == (
+    assert words(unsteady, steady, load=0, cpus=1) == (
         "original latency unsteady: IQR of its blocks 40 % of the median"
     )
 
@@ -99,8 +113,10 @@ def test_stops(calls: int) -> None:
     """While waiting for the lock, while warming up, between blocks."""
     fake = FakeTime()
     with pytest.raises(Stopped):
-        compare(
-            fake.call("a", 8), fake.call("b", 8), should_stop=lambda: len(fake.log) >= calls, clock=fake.clock
+        alternate(
+            pair(fake.call("a", 8), fake.call("b", 8)),
+            should_stop=lambda: len(fake.log) >= calls,
+            clock=fake.clock,
         )
     assert calls <= len(fake.log) <= calls + 3
     assert gc.isenabled()
@@ -119,7 +135,7 @@ def test_holds_the_machines_lock(cache: Path) -> None:
         except Timeout:
             is_free.append(False)
 
-    compare(probe, fake.call("b", 100), clock=fake.clock)
+    alternate(pair(probe, fake.call("b", 100)), clock=fake.clock)
     assert not any(is_free)
     probe()
     assert is_free[-1]
@@ -135,7 +151,7 @@ def test_waits_for_the_machines_lock(cache: Path) -> None:
         return len(asked) == 3
 
     with FileLock(cache / "measure.lock"), pytest.raises(Stopped):
-        compare(fake.call("a", 1), fake.call("b", 1), should_stop=should_stop, clock=fake.clock)
+        alternate(pair(fake.call("a", 1), fake.call("b", 1)), should_stop=should_stop, clock=fake.clock)
     assert fake.log == ""
 
 
@@ -149,14 +165,13 @@ def spin(duration_ms: float) -> Callable[[], None]:
 
 
 def test_a_call_against_itself() -> None:
-    call = spin(1)
-    found = compare(call, call)
-    assert found.verdict == "no_difference"
-    assert found.original.p50_ms == pytest.approx(1, rel=0.1)
+    found = alternate(pair(spin(1), spin(1)))
+    assert found.ratio("original", "compressed").verdict == "no_difference"
+    assert found.latency("original").p50_ms == pytest.approx(1, rel=0.1)
 
 
 def test_a_call_that_takes_30_percent_longer() -> None:
-    found = compare(spin(1), spin(1.3))
-    assert found.verdict == "slower"
-    assert found.speedup == pytest.approx(1 / 1.3, rel=0.05)
-    assert 0.6 < found.low <= found.speedup <= found.high < 0.95
+    ratio = alternate(pair(spin(1), spin(1.3))).ratio("original", "compressed")
+    assert ratio.verdict == "slower"
+    assert ratio.point == pytest.approx(1 / 1.3, rel=0.05)
+    assert 0.6 < ratio.low <= ratio.point <= ratio.high < 0.95

@@ -20,7 +20,7 @@ from ..keys import software_versions
 from ..measure.accuracy import accuracy, correct, logits
 from ..measure.counts import parameter_counts
 from ..measure.intervals import acc_drop_interval, mcnemar_exact
-from ..measure.latency import Comparison, compare
+from ..measure.latency import Timed, alternate
 from ..measure.logits_cache import LogitsKey, cached_logits
 from ..measure.macs import macs
 from ..models.file import LoadedModel
@@ -91,7 +91,11 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
         phase(report, "measure")
         for batch_size in settings["batch_sizes"]:
             batch = torch.randn(batch_size, 3, image_size, image_size)
-            timed = compare(*(partial(forward, batch) for forward in forwards), should_stop=should_stop)
+            calls = {
+                name: partial(forward, batch)
+                for name, forward in zip(("original", "compressed"), forwards, strict=True)
+            }
+            timed = alternate(calls, should_stop=should_stop)
             row = {**same_in_all, **same_in_runtime, **_latencies(timed, batch_size)}
             rows.append(schema.validate("row", row))
     return {"rows": rows}
@@ -213,20 +217,21 @@ def _accuracies(
     }
 
 
-def _latencies(timed: Comparison, batch_size: int) -> Columns:
-    before, after = timed.original, timed.compressed
+def _latencies(timed: Timed, batch_size: int) -> Columns:
+    before, after = timed.latency("original"), timed.latency("compressed")
+    speedup = timed.ratio("original", "compressed")
     return {
         "batch_size": batch_size,
         **_pair("latency_ms", before.p50_ms, after.p50_ms),
         **_pair("latency_p90_ms", before.p90_ms, after.p90_ms),
         **_pair("throughput", 1000 * batch_size / before.mean_ms, 1000 * batch_size / after.mean_ms),
-        "speedup": timed.speedup,
-        "speedup_low": timed.low,
-        "speedup_high": timed.high,
-        "verdict": timed.verdict,
+        "speedup": speedup.point,
+        "speedup_low": speedup.low,
+        "speedup_high": speedup.high,
+        "verdict": speedup.verdict,
         # The one runtime there is executes the original in torch eager fp32.
         "eager_latency_ms": before.p50_ms,
-        "speedup_vs_eager": timed.speedup,
+        "speedup_vs_eager": speedup.point,
         "noise": timed.noise,
     }
 

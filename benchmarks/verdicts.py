@@ -1,0 +1,150 @@
+"""How often the verdict on two models is wrong: a model against its own copy, and one slowed by 10 %.
+
+Through what the benchmark task itself calls: two networks, each its own copy in memory, prepared by the
+runtime, timed by `alternate`, judged by the 99 % interval and the margin. The slowed copy computes, then
+spins until 1.1 times its own time has passed: exactly 10 % more, whatever the machine did meanwhile.
+
+    python benchmarks/verdicts.py                # 40 A/A and 20 slowed runs at batch 1 and at batch 64
+    python benchmarks/verdicts.py --neighbour    # the same, disturbed by a process that computes
+
+Bars, for each batch size: at most 2 of 40 A/A verdicts other than no_difference, at least 18 of 20 slowed
+copies `slower`. Exits 1 when one is missed. With --neighbour the bar is the first alone: none is invented.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
+
+from capstone_worker.measure.cpu import cpu_model, usable_cpus
+from capstone_worker.measure.intervals import wilson_interval
+from capstone_worker.measure.latency import Call, alternate
+from capstone_worker.models.build import build
+from capstone_worker.runtimes.registry import RUNTIMES
+
+SLOWED = 1.1
+
+
+def main() -> None:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--arch", default="resnet18")
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="torch")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--same", type=int, default=40, help="A/A runs")
+    parser.add_argument("--slowed", type=int, default=20, help="runs against the slowed copy")
+    parser.add_argument("--neighbour", action="store_true", help="while another process computes")
+    args = parser.parse_args()
+
+    threads = usable_cpus()
+    torch.set_num_threads(threads)
+    network = build(args.arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval()
+    held = True
+    with neighbour() if args.neighbour else quiet():
+        for batch_size in args.batch_sizes:
+            held &= judge(args, network, batch_size)
+    print(
+        f"{cpu_model()}, {threads} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}: "
+        f"{'held' if held else 'MISSED'}"
+    )
+    sys.exit(0 if held else 1)
+
+
+def judge(args: argparse.Namespace, network: torch.nn.Module, batch_size: int) -> bool:
+    """Run both kinds at one batch size; whether the bars hold."""
+    batch = torch.randn(batch_size, 3, 32, 32)
+    runtime = RUNTIMES[args.runtime]
+    original, copied = (partial(runtime.prepare(network), batch) for _ in range(2))
+    same = Verdicts(original, copied, args.same)
+    slow = Verdicts(original, slowed(copied), args.slowed)
+    wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]
+    print(f"batch {batch_size}: A/A {wrong} of {args.same} wrong {percent(wrong, args.same)}, {same}")
+    print(f"batch {batch_size}: slowed {found} of {args.slowed} found {percent(found, args.slowed)}, {slow}")
+    enough = args.neighbour or found >= 0.9 * args.slowed
+    return wrong <= 0.05 * args.same and enough
+
+
+class Verdicts:
+    """What ``runs`` measurements of two calls came to."""
+
+    def __init__(self, original: Call, other: Call, runs: int) -> None:
+        self.kinds: Counter[str] = Counter()
+        self.noisy = 0
+        widths, seconds = [], []
+        for _ in range(runs):
+            started = time.perf_counter()
+            timed = alternate({"original": original, "compressed": other})
+            ratio = timed.ratio("original", "compressed")
+            seconds.append(time.perf_counter() - started)
+            widths.append(100 * (ratio.high - ratio.low))
+            self.kinds[ratio.verdict] += 1
+            self.noisy += timed.noise is not None
+        self.width, self.seconds = statistics.median(widths), statistics.median(seconds)
+
+    def __str__(self) -> str:
+        """For the printed line."""
+        return f"interval {self.width:.1f} % wide, {self.noisy} called noisy, {self.seconds:.2f} s each"
+
+
+def slowed(call: Call) -> Call:
+    """The same call, taking SLOWED times as long."""
+
+    def run() -> None:
+        started = time.perf_counter_ns()
+        call()
+        end = started + SLOWED * (time.perf_counter_ns() - started)
+        while time.perf_counter_ns() < end:
+            pass
+
+    return run
+
+
+def percent(count: int, runs: int) -> str:
+    """The 95 % interval of a share."""
+    low, high = wilson_interval(count, runs, 0.95)
+    return f"({low:.0f}-{high:.0f} %)"
+
+
+@contextmanager
+def neighbour() -> Iterator[None]:
+    """A process that computes for a second and rests for half of one."""
+    process = multiprocessing.get_context("spawn").Process(target=compute, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+def compute() -> None:
+    """Until it is killed."""
+    while True:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            pass
+        time.sleep(0.5)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing besides."""
+    yield
+
+
+if __name__ == "__main__":
+    main()
