@@ -53,18 +53,24 @@ class Dataset:
 
 
 def load(
-    source: DataSource, image_size: int, report: Report, should_stop: ShouldStop = never_stop
+    source: DataSource,
+    image_size: int,
+    report: Report,
+    should_stop: ShouldStop = never_stop,
+    *,
+    content: str | None = None,
 ) -> Dataset:
     """The data set at `image_size` x `image_size` pixels, downloaded and decoded now if it never was.
 
-    Decoding reports `progress` of phase `decode` in images; the download as `fetch` does.
+    Decoding reports `progress` of phase `decode` in images; the download as `fetch` does. ``content`` is the
+    set's digest where the caller knows it already: of many files it takes a moment.
 
     Raises:
         UserError: image_broken, dataset_changed; or as `source.digest`, `fetch.fetch`, `batches.read_split`.
         MachineError: cache_not_written; or as these.
         Stopped: asked to stop; nothing of the decoded is kept.
     """
-    content = digest(source)
+    content = content or digest(source)
     folder = cache_home() / "data" / f"{content}-{image_size}"
     cached = _read(folder, content)
     if cached is None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import UserError
-from .disk_error import reading
+from .disk_error import read_failure, reading
 from .picture import SUFFIXES
 
 SPLITS = ("train", "test")
@@ -89,9 +89,11 @@ def _visible(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[s
     names = []
     with reading(folder), os.scandir(folder) as entries:
         for entry in entries:
-            with reading(folder / entry.name):
+            try:
                 if not entry.name.startswith(".") and wanted(entry):
                     names.append(entry.name)
+            except OSError as error:
+                raise read_failure(folder / entry.name, error) from error
     for name in sorted(map(os.fsencode, names)):
         _check_name(folder, name)
     return sorted(names)

@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +16,7 @@ import torch
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase, progress
 from .decode import BrokenImage, SplitReader, open_split
+from .decode_side_by_side import decoding
 from .folder import SPLITS
 from .picture import Pixels
 from .source import DataSource
@@ -24,7 +24,6 @@ from .source import DataSource
 META = "meta.json"
 """Written last; names the sizes of the other files."""
 
-_CHUNK = 256  # images decoded, written and reported together
 _CHANNELS = 3
 _BROKEN_NAMED = 3
 
@@ -85,17 +84,10 @@ def _write_images(
     shape = (count, _CHANNELS, image_size, image_size)
     sums = _Sums()
 
-    def decode(index: int) -> Pixels | BrokenImage:
-        try:
-            return reader.decode(index)
-        except BrokenImage as error:
-            return error  # one is enough to fail, but all of them are named
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool, path.open("wb") as file:
+    with path.open("wb") as file, decoding(reader, torch.get_num_threads()) as chunks:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, count, _CHUNK):
-            chunk = list(pool.map(decode, range(start, min(start + _CHUNK, count))))
+        for chunk in chunks:
             decoded(chunk)
             whole = [image for image in chunk if not isinstance(image, BrokenImage)]
             if whole:

@@ -31,13 +31,14 @@ def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldSto
         Stopped: as `data.cache.load`.
     """
     found = find_dataset(task)
-    if digest(found) != task["inputs"]["dataset"]:
+    content = digest(found)
+    if content != task["inputs"]["dataset"]:
         raise UserError(
             "dataset_changed",
             f"data set {found.name}: {task['paths']['dataset']} has changed since the task was planned",
             _PLAN_AGAIN,
         )
-    return load(found, task["spec"]["model"]["image_size"], report, should_stop)
+    return load(found, task["spec"]["model"]["image_size"], report, should_stop, content=content)
 
 
 def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:

@@ -76,3 +76,29 @@ def test_the_mean_of_one_number_is_not_computed(size: int) -> None:
         found = pool(maps)
     assert (found is maps) == (size == 1)
     assert torch.equal(found, pool(maps))
+
+
+def test_the_same_loss_curve() -> None:
+    """Twenty steps of SGD from the same weights on the same batches."""
+
+    def losses(network: nn.Module) -> list[float]:
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True)
+        generator = torch.Generator().manual_seed(0)
+        curve = []
+        for _ in range(20):
+            images = torch.randn(8, 3, 32, 32, generator=generator, dtype=torch.float64)
+            loss = F.cross_entropy(network(images), torch.arange(8))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            curve.append(loss.item())
+        return curve
+
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(num_classes=10).double()
+    plain = losses(copy.deepcopy(network))
+    with SmallMaps():
+        rewritten = losses(network)
+    assert max(plain) - min(plain) > 1, "nothing was learnt"
+    # Rounding, 1e-16 at first, grows from step to step.
+    assert rewritten == pytest.approx(plain, rel=1e-8)

@@ -1,0 +1,69 @@
+"""A split's images decoded in order, by all CPUs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from ..death_signal import die_with_parent
+from .decode import BrokenImage, SplitReader
+from .picture import Pixels
+
+CHUNK = 256
+"""Images decoded, and passed on, together."""
+
+Chunk = list[Pixels | BrokenImage]
+
+_reader: SplitReader | None = None
+"""What the workers decode; a process decodes one split at a time."""
+
+
+@contextmanager
+def decoding(reader: SplitReader, workers: int) -> Iterator[Iterator[Chunk]]:
+    """All images of a split in chunks, in order; a broken one is in its place as the error that says so.
+
+    In forked processes, which die with this one, on Linux: of a small image Pillow spends most of the time in
+    Python, where threads only wait for each other. PNGs of CIFAR-10 on 2 cores, one run: 148 us an image in
+    one thread, 165 in two, 75 in two processes. Elsewhere, where forking is not safe, in threads.
+
+    Args:
+        reader: its ``decode`` is called in the workers.
+        workers: how many images are decoded at once.
+    """
+    count = len(reader.labels)
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    pool: Executor
+    if sys.platform == "linux":
+        fork = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(workers, fork, _become_worker, (reader, os.getpid()))
+    else:
+        pool = ThreadPoolExecutor(workers, initializer=_use, initargs=(reader,))
+    try:
+        yield pool.map(_decode, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _become_worker(reader: SplitReader, parent: int) -> None:
+    die_with_parent(parent)
+    _use(reader)
+
+
+def _use(reader: SplitReader) -> None:
+    global _reader  # noqa: PLW0603 - of a worker, which is handed nothing else but numbers
+    _reader = reader
+
+
+def _decode(chunk: range) -> Chunk:
+    assert _reader is not None, "set before the first chunk"
+    decoded: Chunk = []
+    for index in chunk:
+        try:
+            decoded.append(_reader.decode(index))
+        except BrokenImage as error:
+            decoded.append(error)  # one is enough to fail, but all of them are named
+    return decoded
