@@ -107,3 +107,8 @@ def _level_tables(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "levels", recipe["levels"]
     for family, of_family in recipe.get("families", {}).items():
         yield f"families.{family}.levels", of_family["levels"]
+
+
+def needs_one_cpu(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether all steps are quick on one CPU, as the schema says of each (``x-single-cpu``)."""
+    return all(schema.step_rules(step["step"])["x-single-cpu"] for step in steps)

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
 import type { DataSourceKind } from '../spec/names.ts';
-import type { Recipe, Step } from '../spec/recipe.ts';
+import { type Recipe, STEP_RULES, type Step } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
 import type { BenchmarkTask, CompressTask, Task, TaskModel, TrainTask } from '../spec/task.ts';
@@ -60,6 +60,8 @@ export interface PlannedTask {
   readonly needs: readonly string[];
   /** Runs alone: a latency means nothing while another task computes. */
   readonly exclusive: boolean;
+  /** Takes seconds on one CPU: several run side by side, whatever the job's `concurrency`. */
+  readonly light: boolean;
   readonly upToDate: boolean;
   /** Why it runs, in words; for a task that is up to date, what is there. */
   readonly because: string;
@@ -161,6 +163,7 @@ function planTraining(
     label: `train ${describe(combination)}`,
     needs: [],
     exclusive: false,
+    light: false,
     ...reason,
     because: reason.upToDate ? reason.because : `${reason.because}${goesOn}`,
   };
@@ -174,10 +177,12 @@ function planCompression(
 ): PlannedTask {
   const recipe = recipeOf(artifact, known);
   const { model, dataset, seed } = combination;
+  const steps = stepsOf(recipe, combination.family, artifact.level);
+  const light = steps.every(({ step }) => STEP_RULES[step].singleCpu);
   const keyless: Omit<CompressTask, 'key'> = {
     id: taskId('compress', { model: model.name, dataset, seed }, recipe.name, artifact.level),
     kind: 'compress',
-    threads: known.threads,
+    threads: light ? 1 : known.threads,
     spec: {
       model,
       dataset,
@@ -185,7 +190,7 @@ function planCompression(
       recipe: {
         name: recipe.name,
         level: artifact.level,
-        steps: stepsOf(recipe, combination.family, artifact.level),
+        steps,
       },
     },
     inputs: { checkpoint: original.key },
@@ -197,6 +202,7 @@ function planCompression(
     label: `compress ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
     needs: needsOf(original),
     exclusive: false,
+    light,
     ...reasonForFile(
       task,
       artifact.path,
@@ -243,6 +249,7 @@ function planBenchmark(
     label: `benchmark ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
     needs: [...needsOf(original), ...needsOf(compressed)],
     exclusive: true,
+    light: false,
     ...reasonForRows(task, [original, compressed], known),
   };
 }

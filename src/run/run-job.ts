@@ -20,11 +20,14 @@ import type { TaskOutcome } from '../worker/outcome.ts';
 import { LocalExecutor } from './execute-local.ts';
 import type { Place } from './gather.ts';
 import { listenForRequests } from './listen.ts';
+import { usableCpus } from './machine.ts';
 import { openRunRecord, type RunRecord, removeUnbegun } from './run-record.ts';
 import { endingOf, runTask } from './run-task.ts';
 import { Schedule } from './schedule.ts';
 
 const GRACE_S = 10;
+/** At most so many light tasks side by side, however many CPUs there are: each holds its network a few times. */
+const LIGHT_TASKS = 4;
 
 export interface RunRequest {
   readonly job: Job;
@@ -96,7 +99,8 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     },
   });
   const rows: Row[] = [];
-  const schedule = new Schedule(plan.tasks, job.executor.concurrency, {
+  const room = { concurrency: job.executor.concurrency, light: Math.min(usableCpus(), LIGHT_TASKS) };
+  const schedule = new Schedule(plan.tasks, room, {
     queued: ({ task }) => run.emit({ type: 'task_queued', task: task.id }),
     skipped: ({ task }, because) => run.emit({ type: 'task_cancelled', task: task.id, because }),
     retried: ({ task }) => run.emit({ type: 'task_retried', task: task.id }),

@@ -21,6 +21,7 @@ function task(id: string, change: Partial<PlannedTask> = {}): PlannedTask {
     label: id,
     needs: [],
     exclusive: false,
+    light: false,
     upToDate: false,
     because: '',
     ...change,
@@ -39,17 +40,21 @@ async function play(
     log.push(line);
     onLine(line, schedule);
   };
-  const schedule = new Schedule(tasks, concurrency, {
-    queued: () => {},
-    async execute({ task: { id } }) {
-      say(`${id} starts`);
-      await new Promise((resume) => setTimeout(resume, 5));
-      say(`${id} ends`);
-      return outcomeOf(id, log.filter((line) => line === `${id} starts`).length);
+  const schedule = new Schedule(
+    tasks,
+    { concurrency, light: 2 },
+    {
+      queued: () => {},
+      async execute({ task: { id } }) {
+        say(`${id} starts`);
+        await new Promise((resume) => setTimeout(resume, 5));
+        say(`${id} ends`);
+        return outcomeOf(id, log.filter((line) => line === `${id} starts`).length);
+      },
+      skipped: ({ task: { id } }, because) => say(`${id} skipped: ${because}`),
+      retried: ({ task: { id } }) => say(`${id} again`),
     },
-    skipped: ({ task: { id } }, because) => say(`${id} skipped: ${because}`),
-    retried: ({ task: { id } }) => say(`${id} again`),
-  });
+  );
   await schedule.run();
   return log;
 }
@@ -66,6 +71,15 @@ test('as many side by side as allowed, an exclusive one alone', async () => {
   const during = log.slice(log.indexOf('alone starts') + 1, log.indexOf('alone ends'));
   expect(during).toEqual([]);
   expect(log.filter((line) => line.endsWith('ends'))).toHaveLength(4);
+});
+
+test('light ones side by side, but never beside another kind', async () => {
+  const light = { light: true };
+  const tasks = [task('a', light), task('b', light), task('c', light), task('heavy'), task('d', light)];
+  expect(await play([...tasks, task('alone', { exclusive: true })], 1)).toEqual([
+    ...['a starts', 'b starts', 'a ends', 'c starts', 'b ends', 'd starts', 'c ends', 'd ends'],
+    ...['heavy starts', 'heavy ends', 'alone starts', 'alone ends'],
+  ]);
 });
 
 test('a failure takes what needs it along and nothing else', async () => {
@@ -159,11 +173,15 @@ test('asking again for a task that has not failed, or of a run that stops, chang
 });
 
 test('what an action throws ends the run', async () => {
-  const play = new Schedule([task('a')], 1, {
-    queued: () => {},
-    execute: () => Promise.reject(new Error('no room for the log')),
-    skipped: () => {},
-    retried: () => {},
-  });
+  const play = new Schedule(
+    [task('a')],
+    { concurrency: 1, light: 2 },
+    {
+      queued: () => {},
+      execute: () => Promise.reject(new Error('no room for the log')),
+      skipped: () => {},
+      retried: () => {},
+    },
+  );
   await expect(play.run()).rejects.toThrow('no room for the log');
 });

@@ -12,14 +12,22 @@ export interface ScheduleActions {
   retried(task: PlannedTask): void;
 }
 
+/** How many tasks run side by side. */
+export interface Room {
+  /** Of any kind but exclusive ones. */
+  readonly concurrency: number;
+  /** Of light ones, where nothing else runs. */
+  readonly light: number;
+}
+
 /**
  * Runs the tasks of a plan that are not up to date: each when everything it needs has succeeded, at most
- * `concurrency` at once, an exclusive one alone. A failure takes what needs it along and nothing else. While tasks
+ * `concurrency` at once, more where all are light, an exclusive one alone. A failure takes what needs it along and nothing else. While tasks
  * run, others may be asked for again or cancelled.
  */
 export class Schedule {
   readonly #tasks: readonly PlannedTask[];
-  readonly #concurrency: number;
+  readonly #room: Room;
   readonly #actions: ScheduleActions;
   readonly #waiting: Set<PlannedTask>;
   readonly #queued = new Set<PlannedTask>();
@@ -33,9 +41,9 @@ export class Schedule {
   #broken: { readonly error: unknown } | undefined;
   #wake = () => {};
 
-  constructor(tasks: readonly PlannedTask[], concurrency: number, actions: ScheduleActions) {
+  constructor(tasks: readonly PlannedTask[], room: Room, actions: ScheduleActions) {
     this.#tasks = tasks;
-    this.#concurrency = concurrency;
+    this.#room = room;
     this.#actions = actions;
     this.#waiting = new Set(tasks.filter(({ upToDate }) => !upToDate));
     this.#satisfied = new Set(tasks.filter(({ upToDate }) => upToDate).map(({ task }) => task.id));
@@ -111,14 +119,23 @@ export class Schedule {
       this.#queued.add(planned);
       this.#actions.queued(planned);
     }
-    const alone = [...this.#running].some(({ exclusive }) => exclusive);
-    const room = this.#running.size < this.#concurrency && !alone;
-    if (!room || (planned.exclusive && this.#running.size > 0)) return;
+    if (!this.#hasRoomFor(planned)) return;
     this.#waiting.delete(planned);
     this.#running.add(planned);
     this.#actions.execute(planned).then(
       (outcome) => this.#ended(planned, outcome),
       (error: unknown) => this.fail(error),
+    );
+  }
+
+  #hasRoomFor(planned: PlannedTask): boolean {
+    const running = [...this.#running];
+    if (planned.exclusive) return running.length === 0;
+    if (running.some(({ exclusive }) => exclusive)) return false;
+    const allLight = planned.light && running.every(({ light }) => light);
+    return (
+      running.length <
+      (allLight ? Math.max(this.#room.concurrency, this.#room.light) : this.#room.concurrency)
     );
   }
 

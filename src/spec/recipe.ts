@@ -1,7 +1,7 @@
 /**
- * Recipes: a level is data, a list of steps. The rules of which step may follow which (`x-never-after`) and the
- * integer raised when a step's results change (`x-version`) are data in the schema too, so that both languages
- * read the same ones.
+ * Recipes: a level is data, a list of steps. The rules of which step may follow which (`x-never-after`), the
+ * integer raised when a step's results change (`x-version`) and whether it is quick on one CPU (`x-single-cpu`) are
+ * data in the schema too, so that both languages read the same ones.
  */
 import { z } from 'zod';
 import { FORMAT_VERSION, Name } from './names.ts';
@@ -23,12 +23,14 @@ export const PruneMagnitude = z
     description:
       'Unstructured magnitude pruning: the smallest weights become zero, shapes stay (Han et al. 2015).',
     'x-version': 1,
+    'x-single-cpu': true,
     'x-never-after': ['quantize_dynamic'],
   });
 
 export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynamic') }).meta({
   description: 'Int8 weights of Linear layers, per output channel; activations are quantized as they come.',
   'x-version': 1,
+  'x-single-cpu': true,
   'x-never-after': ['quantize_dynamic'],
 });
 
@@ -41,13 +43,20 @@ export type StepName = Step['step'];
 interface StepRules {
   readonly version: number;
   readonly neverAfter: readonly string[];
+  /** A second or two on one CPU, and hardly less on more: levels made of such steps run side by side. */
+  readonly singleCpu: boolean;
 }
 
 /** What the schema says about each step, by its name. */
 export const STEP_RULES: Readonly<Record<StepName, StepRules>> = Object.fromEntries(
   STEPS.map((schema) => {
-    const meta = schema.meta() as { 'x-version': number; 'x-never-after': string[] };
-    return [schema.shape.step.value, { version: meta['x-version'], neverAfter: meta['x-never-after'] }];
+    const meta = schema.meta() as { 'x-version': number; 'x-never-after': string[]; 'x-single-cpu': boolean };
+    const rules: StepRules = {
+      version: meta['x-version'],
+      neverAfter: meta['x-never-after'],
+      singleCpu: meta['x-single-cpu'],
+    };
+    return [schema.shape.step.value, rules];
   }),
 ) as unknown as Record<StepName, StepRules>;
 

@@ -101,10 +101,11 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
         _check_classes(checkpoint, arguments.num_classes)
         said = original if given is None else original.as_recorded(read_record(given))
         output = original.artifact(workspace, recipe["name"], level)
+        steps = recipes.level_steps(recipe, original.family, level)
         task = {
             "id": f"{original.task_id('compress')}-{recipe['name']}-l{level}",
             "kind": "compress",
-            "threads": cpu.usable_cpus(),
+            "threads": 1 if recipes.needs_one_cpu(steps) else cpu.usable_cpus(),
             "spec": {
                 "model": said.model,
                 "dataset": original.dataset,
@@ -112,7 +113,7 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
                 "recipe": {
                     "name": recipe["name"],
                     "level": level,
-                    "steps": recipes.level_steps(recipe, original.family, level),
+                    "steps": steps,
                 },
             },
             "inputs": {"checkpoint": key},

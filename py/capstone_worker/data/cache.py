@@ -53,27 +53,21 @@ class Dataset:
 
 
 def load(
-    source: DataSource,
-    image_size: int,
-    report: Report,
-    should_stop: ShouldStop = never_stop,
-    *,
-    content: str | None = None,
+    source: DataSource, image_size: int, report: Report, should_stop: ShouldStop = never_stop
 ) -> Dataset:
     """The data set at `image_size` x `image_size` pixels, downloaded and decoded now if it never was.
 
-    Decoding reports `progress` of phase `decode` in images; the download as `fetch` does. ``content`` is the
-    set's digest where the caller knows it already: of many files it takes a moment.
+    Decoding reports `progress` of phase `decode` in images; the download as `fetch` does.
 
     Raises:
         UserError: image_broken, dataset_changed; or as `source.digest`, `fetch.fetch`, `batches.read_split`.
         MachineError: cache_not_written; or as these.
         Stopped: asked to stop; nothing of the decoded is kept.
     """
-    content = content or digest(source)
-    folder = cache_home() / "data" / f"{content}-{image_size}"
-    cached = _read(folder, content)
+    content = digest(source)
+    cached = cached_dataset(content, image_size)
     if cached is None:
+        folder = _folder(content, image_size)
         with _writing(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with locked(Path(f"{folder}.lock"), report, should_stop):
@@ -86,6 +80,15 @@ def load(
             "cache_not_written", f"{folder}: what was just written cannot be read", "Check the disk"
         )
     return cached
+
+
+def cached_dataset(content: str, image_size: int) -> Dataset | None:
+    """The data set of that digest, where it has been decoded; no file of the set itself is looked at."""
+    return _read(_folder(content, image_size), content)
+
+
+def _folder(content: str, image_size: int) -> Path:
+    return cache_home() / "data" / f"{content}-{image_size}"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 
 from .child import AFRESH, RunTask, carry_out, exit_after
 from .events import HostStream
@@ -14,9 +15,12 @@ from .supervise import Supervisor
 STDIN, EVENTS = 0, 3
 
 
-def main(run: RunTask, *, fork: bool = sys.platform != "darwin") -> None:
+def main(
+    run: RunTask, prepare: Callable[[], None] = lambda: None, *, fork: bool = sys.platform != "darwin"
+) -> None:
     """Be the host until stdin ends; ``run`` carries out one task, in a process of its own.
 
+    ``prepare``: imports, once for all forks, what tasks need; it must neither compute nor start a thread.
     ``fork``: a task goes on in the host's fork. Otherwise in a new interpreter: slower by the import of
     torch, but macOS's frameworks may crash in a forked child.
     """
@@ -27,6 +31,8 @@ def main(run: RunTask, *, fork: bool = sys.platform != "darwin") -> None:
     except OSError:
         sys.exit("host.py is started by capstone: fd 3, where its events go, is not open")
     import_frameworks()
+    if fork:
+        prepare()
     hello = {"type": "hello", "protocol": 1, **versions(), "pid": os.getpid()}
     Supervisor(STDIN, stream, run, fork=fork).serve(hello)
 

@@ -45,3 +45,11 @@ def run(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[s
             return benchmark(checked, report, should_stop)
         case kind:
             raise AssertionError(f"the schema allows the kind {kind}, and nothing carries it out")
+
+
+def prepare() -> None:
+    """Do once what each task would do first. Computes nothing and starts no thread: forks may follow."""
+    from . import benchmark, compress, train  # noqa: F401
+
+    for name in ("task", "row"):
+        schema.checker(name)

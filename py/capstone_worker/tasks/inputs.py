@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.cache import Dataset, load
+from ..data.cache import Dataset, cached_dataset, load
 from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
@@ -30,15 +30,18 @@ def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldSto
         MachineError: as `data.cache.load`.
         Stopped: as `data.cache.load`.
     """
+    size = task["spec"]["model"]["image_size"]
+    planned = cached_dataset(task["inputs"]["dataset"], size)
+    if planned is not None:  # what was planned with, whatever has become of its files
+        return planned
     found = find_dataset(task)
-    content = digest(found)
-    if content != task["inputs"]["dataset"]:
+    if digest(found) != task["inputs"]["dataset"]:
         raise UserError(
             "dataset_changed",
             f"data set {found.name}: {task['paths']['dataset']} has changed since the task was planned",
             _PLAN_AGAIN,
         )
-    return load(found, task["spec"]["model"]["image_size"], report, should_stop, content=content)
+    return load(found, size, report, should_stop)
 
 
 def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:
