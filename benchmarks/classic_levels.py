@@ -24,6 +24,7 @@ from capstone_worker.data.subset import balanced_subset
 from capstone_worker.measure.accuracy import accuracy, logits
 from capstone_worker.models.file import load_model
 from capstone_worker.report import never_stop
+from capstone_worker.runtimes.source import Source
 from capstone_worker.runtimes.torch_eager import TorchEager
 from capstone_worker.steps.registry import apply_steps
 
@@ -54,7 +55,8 @@ def main() -> None:
     normalisation = record["normalisation"]
 
     def evaluate(network: torch.fx.GraphModule, images: Tensor, labels: Tensor) -> float:
-        forward = TorchEager().prepare(network)
+        source = Source(network, record["model"]["image_size"])
+        forward = TorchEager().prepare(source, threads=torch.get_num_threads()).forward
         said = logits(
             forward,
             images,

@@ -29,11 +29,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
+from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.intervals import wilson_interval
 from capstone_worker.measure.latency import Call, alternate
 from capstone_worker.models.build import build
 from capstone_worker.runtimes.registry import RUNTIMES
+from capstone_worker.runtimes.source import Source
 
 SLOWED = 1.1
 
@@ -53,7 +55,7 @@ def main() -> None:
 
     threads = usable_cpus()
     torch.set_num_threads(threads)
-    network = build(args.arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval()
+    network = trace(build(args.arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval())
     held = True
     with neighbour() if args.neighbour else quiet():
         for batch_size in args.batch_sizes:
@@ -65,11 +67,14 @@ def main() -> None:
     sys.exit(0 if held else 1)
 
 
-def judge(args: argparse.Namespace, network: torch.nn.Module, batch_size: int) -> bool:
+def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: int) -> bool:
     """Run both kinds at one batch size; whether the bars hold."""
     batch = torch.randn(batch_size, 3, 32, 32)
     runtime = RUNTIMES[args.runtime]
-    original, copied = (partial(runtime.prepare(network), batch) for _ in range(2))
+    source = Source(network, 32)
+    original, copied = (
+        partial(runtime.prepare(source, threads=torch.get_num_threads()).forward, batch) for _ in range(2)
+    )
     same = Verdicts(original, copied, args.same)
     slow = Verdicts(original, slowed(copied), args.slowed)
     wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]

@@ -16,6 +16,8 @@ const GOOD: Facts = {
       torch: '2.2.2+cpu',
       torchvision: '0.17.2+cpu',
       numpy: '1.26.4',
+      onnxruntime: '1.32.0',
+      openvino: '2026.4.0',
     },
   },
   cpu: { model: 'Some CPU', isa: ['amx_tile', 'avx2', 'avx512_vnni'] },

@@ -11,6 +11,9 @@ export interface Software {
   readonly torch: string;
   readonly torchvision: string;
   readonly numpy: string;
+  /** Null where it is not installed. */
+  readonly onnxruntime: string | null;
+  readonly openvino: string | null;
 }
 
 export type Keyless = Omit<TrainTask, 'key'> | Omit<CompressTask, 'key'> | Omit<BenchmarkTask, 'key'>;
@@ -30,8 +33,8 @@ interface Fingerprint {
   readonly threads: number;
   /** `x-version` of each step: raised by us when its results change. */
   readonly versions: Record<string, number>;
-  /** Kernels differ between releases. */
-  readonly software: Software;
+  /** Kernels differ between releases; a benchmark looks for the best runtime of the original in all of them. */
+  readonly software: Partial<Software>;
   /** A latency belongs to a machine; a weight file does not. */
   readonly cpu?: BenchmarkTask['cpu'];
 }
@@ -43,7 +46,14 @@ export function taskKey(task: Keyless, software: Software): TaskKey {
     inputs: task.inputs,
     threads: task.threads,
     versions: versionsOf(task),
-    software: { torch: software.torch, torchvision: software.torchvision, numpy: software.numpy },
+    software: {
+      torch: software.torch,
+      torchvision: software.torchvision,
+      numpy: software.numpy,
+      ...(task.kind === 'benchmark'
+        ? { onnxruntime: software.onnxruntime, openvino: software.openvino }
+        : {}),
+    },
     ...(task.kind === 'benchmark' ? { cpu: task.cpu } : {}),
   };
   return sha256(canonicalJson(fingerprint)) as TaskKey;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../test/fixtures/refusal.ts';
-import { UserError } from '../errors/errors.ts';
+import { MachineError, UserError } from '../errors/errors.ts';
 import { Job } from '../spec/job.ts';
 import { Recipe } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
@@ -17,7 +17,13 @@ const recipe = Recipe.parse({
 function known(change: Partial<Known> = {}): Known {
   return {
     workspace: '/w',
-    software: { torch: '2.2.2', torchvision: '0.17.2', numpy: '1.26.4' },
+    software: {
+      torch: '2.2.2',
+      torchvision: '0.17.2',
+      numpy: '1.26.4',
+      onnxruntime: '1.32.0',
+      openvino: null,
+    },
     cpu: { model: 'A CPU', isa: ['avx2'] },
     isa: 'avx2',
     threads: 2,
@@ -183,6 +189,14 @@ describe('refusals', () => {
       '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt does not exist',
       'Make it first: capstone compress --model resnet18 --dataset fashion_mnist_mini --compression-level 1',
     ]);
+  });
+
+  test('a runtime that the interpreter does not have', () => {
+    const asked = (...runtimes: string[]) => planJob(sweep({ benchmark: { runtimes } }), known());
+    expect(asked('torch', 'torch_frozen', 'onnxruntime').tasks).toHaveLength(3);
+    expect(() => asked('torch', 'openvino')).toThrow(
+      new MachineError('runtime_missing', 'the Python environment has no openvino, which the job asks for'),
+    );
   });
 
   test('an unknown model, with the nearest known one', () => {

@@ -17,7 +17,7 @@ import { taskKey } from './key.ts';
 import { taskId } from './names.ts';
 import type { PrecisionRow } from './precision.ts';
 import { resolvePrecision } from './precision.ts';
-import { type Expected, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
+import { type Expected, refuseMissingRuntimes, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
 
 /** What is known of a file: its digest, and its record where it is a file of ours. */
 export interface FileFacts {
@@ -77,6 +77,7 @@ interface Reason {
 }
 
 export function planJob(job: Job, known: Known): Plan {
+  if ('benchmark' in job) refuseMissingRuntimes(job.benchmark.runtimes, known.software);
   const recipeNames = new Map([...known.recipes].map(([reference, recipe]) => [reference, recipe.name]));
   const tasks = expandJob(job, known.workspace, recipeNames)
     .map((combination) => asRecorded(combination, known))

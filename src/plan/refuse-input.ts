@@ -1,6 +1,7 @@
 /** Files that a task of the plan would read: refused here, before anything starts, in the words of the workers. */
-import { UserError } from '../errors/errors.ts';
+import { MachineError, UserError } from '../errors/errors.ts';
 import type { ModelRecord } from '../spec/record.ts';
+import type { Software } from './key.ts';
 
 /** What a file must have been made with. */
 export interface Expected {
@@ -46,4 +47,20 @@ export function refuseOtherParent(
   throw new UserError('not_the_parent', `${artifact} was not made from ${original}`, [
     'Compress this original again, or put the original back that the artifact was made from.',
   ]);
+}
+
+/** What a job wants measured in an engine that the interpreter does not have. */
+export function refuseMissingRuntimes(runtimes: readonly string[], software: Software): void {
+  const missing = (['onnxruntime', 'openvino'] as const).filter(
+    (name) => runtimes.includes(name) && software[name] === null,
+  );
+  if (missing.length === 0) return;
+  throw new MachineError(
+    'runtime_missing',
+    `the Python environment has no ${missing.join(' and no ')}, which the job asks for`,
+    [
+      `Install it there (pip install onnx ${missing.join(' ')}), or leave it out of benchmark.runtimes`,
+      'capstone setup makes an environment that has all runtimes.',
+    ],
+  );
 }

@@ -23,6 +23,9 @@ export const EnvironmentRecord = Wanted.extend({
   torch: z.string(),
   torchvision: z.string(),
   numpy: z.string(),
+  // Records of 0.1.0 name neither: their environments are outdated anyway.
+  onnxruntime: z.string().nullable().default(null),
+  openvino: z.string().nullable().default(null),
 });
 export type EnvironmentRecord = z.infer<typeof EnvironmentRecord>;
 

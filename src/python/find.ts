@@ -11,6 +11,17 @@ export interface Interpreter {
   readonly torch: string;
   readonly torchvision: string;
   readonly numpy: string;
+  /** Null where the interpreter has none: only a job that asks for it is refused. */
+  readonly onnxruntime: string | null;
+  readonly openvino: string | null;
+}
+
+/** Of the record of an environment, or of what an interpreter says. */
+export function versionsOf(
+  record: Omit<Interpreter, 'path' | 'origin'>,
+): Omit<Interpreter, 'path' | 'origin'> {
+  const { python, torch, torchvision, numpy, onnxruntime, openvino } = record;
+  return { python, torch, torchvision, numpy, onnxruntime, openvino };
 }
 
 export interface FindRequest {
@@ -30,6 +41,7 @@ const NEEDED = [
   'fastjsonschema',
   'rfc8785',
 ] as const;
+const RUNTIMES = ['onnxruntime', 'openvino'] as const;
 const OLDEST_PYTHON = [3, 10] as const;
 const TORCH = { oldest: [2, 2], newest: [2, 11] } as const;
 
@@ -56,8 +68,7 @@ export async function findInterpreter({ packageRoot, env, python }: FindRequest)
   const paths = environmentPaths(packageRoot, env);
   const environment = readEnvironment(paths, packageRoot);
   if (environment.state !== 'ready') throw notReady(environment.state, paths.folder);
-  const { python: version, torch, torchvision, numpy } = environment.record;
-  return { path: paths.python, origin: 'managed', python: version, torch, torchvision, numpy };
+  return { path: paths.python, origin: 'managed', ...versionsOf(environment.record) };
 }
 
 function notReady(state: Exclude<Environment['state'], 'ready'>, folder: string): MachineError {
@@ -78,7 +89,9 @@ const NAME_ANOTHER =
 
 /** Asks an interpreter for its versions and refuses one that could not run the workers. */
 export async function probe(path: string): Promise<Interpreter> {
-  const { stdout, failed, code, exitCode } = await execa(path, ['-c', PROBE, ...NEEDED], { reject: false });
+  const { stdout, failed, code, exitCode } = await execa(path, ['-c', PROBE, ...NEEDED, ...RUNTIMES], {
+    reject: false,
+  });
   if (failed) {
     // The message of the failed call would hold the whole probe.
     const why = code === undefined ? `it ended with exit code ${exitCode}` : (NOT_STARTED[code] ?? code);
@@ -104,7 +117,18 @@ export async function probe(path: string): Promise<Interpreter> {
       NAME_ANOTHER,
     ]);
   }
-  return { path, origin: 'given', python, torch, torchvision, numpy };
+  const { onnxruntime = null, openvino = null } = versions;
+  return { path, origin: 'given', python, torch, torchvision, numpy, onnxruntime, openvino };
+}
+
+/** What is written into the record of an environment that was just made. */
+export async function readVersions(
+  path: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Record<string, string | null>> {
+  const names = ['torch', 'torchvision', 'numpy', ...RUNTIMES];
+  const { stdout } = await execa(path, ['-c', PROBE, ...names], { env, extendEnv: false });
+  return Probed.parse(JSON.parse(stdout));
 }
 
 function compare(version: string, bound: readonly [number, number]): number {

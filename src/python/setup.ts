@@ -17,7 +17,7 @@ import {
   type InstallingRecord,
   readEnvironment,
 } from './environment.ts';
-import type { Interpreter } from './find.ts';
+import { type Interpreter, readVersions, versionsOf } from './find.ts';
 import { hasUv, installPackages } from './install-packages.ts';
 import {
   ENVIRONMENT_BYTES,
@@ -62,8 +62,7 @@ export async function setup(request: SetupRequest): Promise<Interpreter> {
       there.record.lock_file === wanted.lock_file &&
       there.record.dev === wanted.dev;
     const record = ready ? there.record : await make(request, paths, there, wanted);
-    const { python, torch, torchvision, numpy } = record;
-    return { path: paths.python, origin: 'managed', python, torch, torchvision, numpy };
+    return { path: paths.python, origin: 'managed', ...versionsOf(record) };
   } finally {
     await lock.release();
   }
@@ -165,7 +164,7 @@ async function fill(
     ...wanted,
     state: 'ready',
     digest: lockDigest(packageRoot, wanted.lock_file),
-    ...(await versionsIn(paths.python, env)),
+    ...(await readVersions(paths.python, env)),
   });
   request.writeJson(paths.record, record);
   report(`Ready: ${paths.folder}`);
@@ -186,15 +185,6 @@ async function isUsable(
   );
   if (!pinned.includes(minorOf(stdout ?? ''))) return false;
   return !withPip || !(await execa(python, ['-m', 'pip', '--version'], options)).failed;
-}
-
-async function versionsIn(python: string, env: NodeJS.ProcessEnv): Promise<object> {
-  const probe = `
-import json, platform
-from importlib.metadata import version
-print(json.dumps({"python": platform.python_version(), **{n: version(n) for n in ("torch", "torchvision", "numpy")}}))`;
-  const { stdout } = await execa(python, ['-c', probe], { env, extendEnv: false });
-  return JSON.parse(stdout) as object;
 }
 
 function kindOf({ lock_file }: InstallingRecord, platform: Platform): keyof typeof ENVIRONMENT_BYTES {

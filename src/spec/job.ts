@@ -13,6 +13,7 @@ import {
   Level,
   Name,
   PublishedWeights,
+  Runtime,
   Seed,
   Stem,
   Threads,
@@ -143,6 +144,23 @@ export const TrainSettings = z
   })
   .meta({ description: 'How a network is trained.', 'x-version': 1 });
 
+const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
+  items.superRefine((values, context) => {
+    const seen = new Set<string>();
+    values.forEach((value, index) => {
+      const text = JSON.stringify(value);
+      if (seen.has(text)) {
+        context.addIssue({
+          code: 'custom',
+          path: [index],
+          message: 'listed twice',
+          params: { expected: 'each value once', found: `${text} again` },
+        });
+      }
+      seen.add(text);
+    });
+  });
+
 export const BenchmarkSettings = z
   .strictObject({
     max_eval_samples: z
@@ -160,11 +178,9 @@ export const BenchmarkSettings = z
       .min(1)
       .default([1, 64])
       .meta({ description: 'Latency is measured at each of these batch sizes.' }),
-    runtimes: z
-      .array(z.enum(['torch']))
-      .min(1)
+    runtimes: unique(z.array(Runtime).min(1))
       .default(['torch'])
-      .meta({ description: 'What executes the models.' }),
+      .meta({ description: 'What executes the models.', examples: [['torch', 'onnxruntime', 'openvino']] }),
     devices: z
       .array(z.enum(['cpu']))
       .min(1)
@@ -175,7 +191,7 @@ export const BenchmarkSettings = z
       examples: [8],
     }),
   })
-  .meta({ description: 'How models are measured.', 'x-version': 1 });
+  .meta({ description: 'How models are measured.', 'x-version': 2 });
 
 export const Executor = z.strictObject({
   kind: z.literal('local').default('local').meta({ description: 'Processes on this machine.' }),
@@ -187,23 +203,6 @@ export const Executor = z.strictObject({
     .default(1)
     .meta({ description: 'Tasks side by side. Latencies are measured one at a time all the same.' }),
 });
-
-const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
-  items.superRefine((values, context) => {
-    const seen = new Set<string>();
-    values.forEach((value, index) => {
-      const text = JSON.stringify(value);
-      if (seen.has(text)) {
-        context.addIssue({
-          code: 'custom',
-          path: [index],
-          message: 'listed twice',
-          params: { expected: 'each value once', found: `${text} again` },
-        });
-      }
-      seen.add(text);
-    });
-  });
 
 const envelope = {
   $schema: z.string().optional().meta({ description: 'For editors: ./schema/job.schema.json' }),

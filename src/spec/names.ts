@@ -94,3 +94,6 @@ export function architecture(name: string): Architecture | undefined {
 
 export const BUNDLED_DATASET = 'fashion_mnist_mini';
 export const NAMED_DATASETS = [BUNDLED_DATASET, 'cifar10', 'cifar100'] as const;
+
+/** What executes a model; the dtype it executes in stands in the row. */
+export const Runtime = z.enum(['torch', 'torch_frozen', 'onnxruntime', 'openvino']);

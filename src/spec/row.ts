@@ -7,7 +7,7 @@
  * mean over several rows says nothing: the mean of interval ends is no end of an interval.
  */
 import { z } from 'zod';
-import { Digest, Level, Name, Seed } from './names.ts';
+import { Digest, Level, Name, Runtime, Seed } from './names.ts';
 
 type Better = 'lower' | 'higher';
 const text = (description: string) => z.string().nullable().default(null).meta({ description });
@@ -45,7 +45,7 @@ const identity = {
     .meta({ description: 'Side of the square input.', 'x-decimals': 0, 'x-unit': 'px' }),
   device: z.enum(['cpu']).meta({ description: 'Where both models ran.' }),
   cpu: z.string().min(1).meta({ description: 'Model name of the CPU.' }),
-  runtime: z.enum(['torch']).meta({ description: 'What executed both models.' }),
+  runtime: Runtime.meta({ description: 'What executed both models.' }),
   threads: z.number().int().meta({ description: 'Threads of the runtime.', 'x-decimals': 0 }),
   batch_size: z.number().int().meta({ description: 'Images in one call.', 'x-decimals': 0 }),
   eval_samples: z.number().int().meta({ description: 'Test images behind the accuracies.', 'x-decimals': 0 }),
@@ -72,6 +72,14 @@ export const Row = z
     ...pair('latency_p90_ms', number(3, '90th percentile of the latency.', 'ms', 'lower')),
     ...pair('throughput', number(1, 'Images a second, from the mean latency.', 'img/s', 'higher')),
     ...pair('acc', number(2, 'Top-1 accuracy on the test images.', '%', 'higher')),
+    ...pair(
+      'acc_low',
+      unaveraged(2, 'Lower end of the 99 % interval of the accuracy (Wilson).', '%', 'higher'),
+    ),
+    ...pair(
+      'acc_high',
+      unaveraged(2, 'Upper end of the 99 % interval of the accuracy (Wilson).', '%', 'higher'),
+    ),
     ...pair('file_size', int('Size of the model file.', 'bytes', 'lower')),
     ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB', 'lower')),
     ...pair('dtype', text('What the weights executed in.')),

@@ -14,7 +14,7 @@ from .. import recipes, schema
 from ..artifact.read import read_record
 from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
-from ..keys import software_versions, task_key
+from ..keys import installed_versions, task_key
 from ..measure import cpu
 from ..training import precision
 from .arguments import CLASSIC_DATASET, Arguments
@@ -174,7 +174,7 @@ def _without_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 def _with_key(task: Task) -> Task:
-    return {**task, "key": task_key(task, software_versions())}
+    return {**task, "key": task_key(task, installed_versions())}
 
 
 def _dataset(original: Original, job: Mapping[str, Any], workspace: Path) -> DataSource:

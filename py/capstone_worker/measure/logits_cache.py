@@ -1,24 +1,16 @@
-"""The original's logits, computed once for all levels that are compared with it.
-
-``<cache_home>/logits/<key>.npy``, (N, C) float32.
-"""
+"""The original's logits, computed once for all levels that are compared with it."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
-from ..artifact.write import write_atomic
-from ..data.cache_home import cache_home
+from .kept import kept
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,8 @@ class LogitsKey:
         eval_samples: test images, chosen with ``seed``.
         seed: of the choice.
         runtime: and its threads, which decide the order of summation.
-        torch: its version.
+        dtype: that it executes in.
+        software: versions by package, of torch and of what the runtime needs.
         threads: of the runtime.
     """
 
@@ -40,41 +33,23 @@ class LogitsKey:
     eval_samples: int
     seed: int
     runtime: str
-    torch: str
+    dtype: str
+    software: Mapping[str, str | None]
     threads: int
-
-    def digest(self) -> str:
-        """SHA-256 in lower-case hex."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def cached_logits(key: LogitsKey, compute: Callable[[], Tensor]) -> Tensor:
-    """The logits (N, C) float32 of that key: kept ones, else those of ``compute``, which are then kept.
+    """The logits (N, C) float32 of that key; raises as `kept`."""
 
-    Of several processes that want the same logits one computes and the others wait. A damaged file is made
-    again.
+    def encode(logits: Tensor) -> bytes:
+        file = io.BytesIO()
+        np.save(file, logits.numpy(), allow_pickle=False)
+        return file.getvalue()
 
-    Raises:
-        UserError, MachineError: as `artifact.write.write_atomic`; and whatever ``compute`` raises.
-    """
-    path = cache_home() / "logits" / f"{key.digest()}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        kept = _read(path, key.eval_samples)
-        if kept is not None:
-            return kept
-        computed = compute()
-        buffer = io.BytesIO()
-        np.save(buffer, computed.numpy(), allow_pickle=False)
-        write_atomic(path, buffer.getvalue())
-        return computed
+    def decode(data: bytes) -> Tensor:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+        if array.dtype != np.float32 or array.shape[:-1] != (key.eval_samples,):
+            raise ValueError("not the logits of these images")
+        return torch.from_numpy(array)
 
-
-def _read(path: Path, images: int) -> Tensor | None:
-    """The logits in a file; None where there is no such file, or not one of ours."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    is_whole = isinstance(array, np.ndarray) and array.dtype == np.float32 and array.shape[:-1] == (images,)
-    return torch.from_numpy(array) if is_whole else None
+    return kept("logits", key, compute, encode, decode)

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor, fx
+from torch import Tensor
+
+from .source import Source
 
 Forward = Callable[[Tensor], Tensor]
 """Normalised images float32 (N, 3, H, W) -> logits float32 (N, classes)."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A network ready to run in one engine, everything slow done.
+
+    Attributes:
+        forward: takes any number of images; the first call with another number may be slow.
+        dtype: what most of the arithmetic is executed in: ``float32``, ``bfloat16`` or ``int8``.
+    """
+
+    forward: Forward
+    dtype: str
 
 
 class Runtime(Protocol):
@@ -19,10 +35,21 @@ class Runtime(Protocol):
         """As in a spec and a row."""
         ...
 
-    def dtype(self, network: fx.GraphModule) -> str:
-        """What it would execute the network in: ``float32``, or ``int8`` where layers are quantised."""
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What has to be installed besides torch."""
         ...
 
-    def prepare(self, network: fx.GraphModule) -> Forward:
-        """The network ready to run, everything slow done: copied, lowered, laid out."""
+    def dtypes(self) -> tuple[str, ...]:
+        """What it can execute float32 weights in on this CPU; first what it chooses unasked."""
+        ...
+
+    def prepare(self, source: Source, *, threads: int, dtype: str | None = None) -> Prepared:
+        """The network ready to run.
+
+        Args:
+            source: the network; its int8 layers run in int8 where the engine has a kernel for them.
+            threads: that compute one call. torch's own runtimes follow `torch.set_num_threads` instead.
+            dtype: of `dtypes`; None: the first.
+        """
         ...

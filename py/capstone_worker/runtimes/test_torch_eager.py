@@ -8,7 +8,7 @@ from torch import nn
 
 from ..graph.trace import trace
 from ..models import Int8Linear
-from .registry import RUNTIMES
+from .source import Source
 from .torch_eager import TorchEager, lower
 
 
@@ -41,20 +41,9 @@ def test_prepare(channels_last: bool) -> None:
     network = trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     images = torch.randn(2, 3, 8, 8)
-    forward = TorchEager().prepare(network, channels_last=channels_last)
-    logits = forward(images)
+    logits = TorchEager().prepare(Source(network, 8), threads=1, channels_last=channels_last).forward(images)
     assert network.training
     assert not logits.requires_grad
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     # a kernel for another memory format may add in another order
     torch.testing.assert_close(logits.contiguous(), network.eval()(images).detach())
-
-
-def test_dtype_and_lowering() -> None:
-    runtime = RUNTIMES["torch"]
-    network = trace(nn.Sequential(nn.Flatten(), int8_linear()))
-    assert runtime.dtype(network) == "int8"
-    assert runtime.dtype(trace(nn.Sequential(nn.Linear(2, 2)))) == "float32"
-    inputs = torch.randn(4, 64)
-    assert torch.equal(runtime.prepare(network)(inputs), lower(network.get_submodule("1"))(inputs))  # type: ignore[arg-type]
-    assert isinstance(network.get_submodule("1"), Int8Linear)

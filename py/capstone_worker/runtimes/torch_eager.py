@@ -5,28 +5,29 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch.ao.nn.quantized import dynamic
 
 from ..models import Int8Linear
-from .runtime import Forward
+from .runtime import Prepared
+from .source import Source
 
 
 class TorchEager:
     """torch as it is, in evaluation mode and without autograd."""
 
     name = "torch"
+    packages = ()
 
-    def dtype(self, network: fx.GraphModule) -> str:
-        """``int8`` where a Linear is dynamically quantised, else ``float32``."""
-        return "int8" if any(isinstance(module, Int8Linear) for module in network.modules()) else "float32"
+    def dtypes(self) -> tuple[str, ...]:
+        """float32 alone: what autocast gains here it loses on small batches."""
+        return ("float32",)
 
-    def prepare(self, network: fx.GraphModule, *, channels_last: bool = False) -> Forward:
+    def prepare(
+        self, source: Source, *, threads: int, dtype: str | None = None, channels_last: bool = False
+    ) -> Prepared:
         """A copy of the network with its int8 layers lowered; images may come in either memory format."""
-        ready = copy.deepcopy(network).eval()
-        for name, module in list(ready.named_modules()):
-            if isinstance(module, Int8Linear):
-                ready.add_submodule(name, lower(module))
+        ready = lowered(source.network)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         ready.to(memory_format=layout)  # type: ignore[call-overload] # missing from torch's stub
 
@@ -35,7 +36,21 @@ class TorchEager:
             logits: Tensor = ready(images.contiguous(memory_format=layout))
             return logits
 
-        return forward
+        return Prepared(forward, dtype_of(source.network))
+
+
+def dtype_of(network: nn.Module) -> str:
+    """``int8`` where a Linear is dynamically quantised, else ``float32``."""
+    return "int8" if any(isinstance(module, Int8Linear) for module in network.modules()) else "float32"
+
+
+def lowered(network: fx.GraphModule) -> fx.GraphModule:
+    """A copy in evaluation mode in which torch's own layers stand for our int8 ones."""
+    ready = copy.deepcopy(network).eval()
+    for name, module in list(ready.named_modules()):
+        if isinstance(module, Int8Linear):
+            ready.add_submodule(name, lower(module))
+    return ready
 
 
 def lower(linear: Int8Linear) -> dynamic.Linear:

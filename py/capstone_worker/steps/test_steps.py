@@ -20,6 +20,7 @@ from ..models.file import load_model, save_model
 from ..models.vit import VisionTransformer
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
+from ..runtimes.source import Source
 from .prune_magnitude import PruneMagnitude, magnitude_masks
 from .quantize_dynamic import QuantizeDynamic, quantize_rows
 from .registry import apply_steps
@@ -68,8 +69,9 @@ def test_chains_survive_a_file(
     loaded = load_model(tmp_path / "m.pt").network
     runtime, images = RUNTIMES["torch"], torch.randn(2, 3, 32, 32)
     assert [record["step"] for record in records] == [step["step"] for step in steps]
-    assert torch.equal(runtime.prepare(loaded)(images), runtime.prepare(network)(images))
-    assert runtime.dtype(loaded) == ("int8" if QUANTIZE in steps else "float32")
+    ours, again = (runtime.prepare(Source(it, 32), threads=1) for it in (network, loaded))
+    assert torch.equal(again.forward(images), ours.forward(images))
+    assert again.dtype == ("int8" if QUANTIZE in steps else "float32")
 
 
 def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: Path) -> None:
@@ -79,8 +81,10 @@ def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: P
         "import hashlib, pathlib, sys, torch\n"
         "from capstone_worker.models.file import load_model\n"
         "from capstone_worker.runtimes.registry import RUNTIMES\n"
+        "from capstone_worker.runtimes.source import Source\n"
         f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "forward = RUNTIMES['torch'].prepare(load_model(pathlib.Path(sys.argv[1])).network)\n"
+        "source = Source(load_model(pathlib.Path(sys.argv[1])).network, 32)\n"
+        "forward = RUNTIMES['torch'].prepare(source, threads=1).forward\n"
         "images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)\n"
         "print(hashlib.sha256(forward(images).numpy().tobytes()).hexdigest())\n"
     )
@@ -92,7 +96,7 @@ def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: P
         check=True,
     ).stdout.strip()
     images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
-    here = RUNTIMES["torch"].prepare(network)(images)
+    here = RUNTIMES["torch"].prepare(Source(network, 32), threads=1).forward(images)
     assert there == hashlib.sha256(here.numpy().tobytes()).hexdigest()
 
 

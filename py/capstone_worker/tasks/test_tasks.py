@@ -20,8 +20,9 @@ from capstone_worker.artifact.read import read_model, read_record
 from capstone_worker.artifact.write import write_model
 from capstone_worker.data.source import digest, resolve
 from capstone_worker.errors import MachineError, Stopped, UserError
-from capstone_worker.keys import software_versions, task_key
+from capstone_worker.keys import installed_versions, task_key
 from capstone_worker.report import Event, never_stop
+from capstone_worker.runtimes.registry import RUNTIMES
 
 Task = dict[str, Any]
 MODEL = {"name": "resnet18", "arch": "resnet18", "stem": "imagenet", "image_size": 32}
@@ -30,7 +31,7 @@ PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
 
 def with_key(task: Task) -> Task:
-    return {**task, "key": task_key(task, software_versions())}
+    return {**task, "key": task_key(task, installed_versions())}
 
 
 def discard(event: Event) -> None:
@@ -247,10 +248,20 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     assert row["acc_drop"] == row["original_acc"] - row["compressed_acc"]
     assert row["acc_drop_low"] <= row["acc_drop"] <= row["acc_drop_high"]
     assert row["eager_latency_ms"] == row["original_latency_ms"]
-    assert row["best_original_latency_ms"] is None
+    for model in ("original", "compressed"):
+        assert row[f"{model}_acc_low"] <= row[f"{model}_acc"] <= row[f"{model}_acc_high"]
+    name, dtype = row["best_original_runtime"].split()
+    assert name in RUNTIMES
+    assert dtype in ("float32", "bfloat16")
+    assert row["best_original_latency_ms"] <= row["eager_latency_ms"]
+    gained = row["best_original_latency_ms"] / row["compressed_latency_ms"]
+    assert row["speedup_vs_best_original"] == pytest.approx(gained)
     assert (row["deterministic"], row["baseline"]) == (True, False)
     phases = [event["phase"] for event in events if event["type"] == "phase"]
-    assert phases == ["load", "evaluate original", "evaluate compressed", "measure"]
+    assert phases == [
+        *("load", "evaluate compressed", "evaluate original"),
+        *("find best original", "evaluate best original", "measure"),
+    ]
 
 
 def test_a_stopped_compression_writes_nothing(training: Task, trained: object, tmp_path: Path) -> None:

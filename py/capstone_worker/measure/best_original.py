@@ -1,0 +1,109 @@
+"""The fastest that the original itself can be had here: in whatever runtime and dtype it loses nothing.
+
+What a user would get without compressing. It belongs to the original and the machine, not to a level, so it
+is looked for once and kept: as a ratio to torch eager float32, both timed in one rotation, which a row
+applies to the eager latency of its own rotation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor
+
+from ..errors import Stopped
+from ..report import Report, ShouldStop, log, phase
+from ..runtimes.registry import available
+from ..runtimes.runtime import Forward, Prepared
+from ..runtimes.source import Source
+from .idle import wait_until_idle
+from .latency import Call, alternate
+
+EAGER = "torch float32"
+
+CONTENDER = 1.5
+"""Whoever takes so many times as long as the fastest, in the second of two calls, is timed no further."""
+
+STEADY = 1.25
+"""Upper over lower end of the interval of a ratio that is worth keeping."""
+
+
+@dataclass(frozen=True)
+class BestOriginal:
+    """The fastest that loses nothing.
+
+    Attributes:
+        runtime: and the dtype it executes in, for example ``openvino bfloat16``.
+        speedup: latency of torch eager float32 over latency there; 1 where that is eager.
+    """
+
+    runtime: str
+    speedup: float
+
+
+def prepare_all(source: Source, threads: int, report: Report) -> dict[str, Prepared]:
+    """The original ready to run in every runtime that is installed and every dtype it has, by both names.
+
+    A runtime that cannot run this network is left out, with a warning.
+    """
+    prepared = {}
+    for runtime in available():
+        for dtype in runtime.dtypes():
+            try:
+                ready = runtime.prepare(source, threads=threads, dtype=dtype)
+            except Exception as error:  # each engine fails in its own ways, and the others go on without it
+                if runtime.name == "torch":
+                    raise
+                reason = str(error).partition("\n")[0]
+                log(report, "warning", f"best original: {runtime.name} cannot run this network: {reason}")
+                break
+            prepared[f"{runtime.name} {ready.dtype}"] = ready
+    return prepared
+
+
+def find_best_original(
+    candidates: Mapping[str, Prepared],
+    batch: Tensor,
+    loses_nothing: Callable[[Forward], bool],
+    report: Report,
+    should_stop: ShouldStop,
+) -> tuple[BestOriginal, bool]:
+    """Time the original in all its forms; of the fast ones, the fastest that is as accurate as eager.
+
+    Args:
+        candidates: as `prepare_all` gives them; EAGER is among them.
+        batch: normalised images (N, 3, S, S) float32.
+        loses_nothing: asked of one after the other, the fastest first; never of eager.
+        report: hears the phase.
+        should_stop: asked before every block.
+
+    Returns:
+        What was found, and whether the measurement was steady enough to be kept for other levels.
+
+    Raises:
+        Stopped: asked to stop.
+    """
+    phase(report, "find best original")
+    calls = {name: partial(candidate.forward, batch) for name, candidate in candidates.items()}
+    timed = alternate(_contenders(calls, should_stop), should_stop=should_stop, settle=wait_until_idle)
+    by_speed = sorted(timed.blocks, key=lambda name: timed.latency(name).p50_ms)
+    best = next(name for name in by_speed if name == EAGER or loses_nothing(candidates[name].forward))
+    ratio = timed.ratio(EAGER, best)
+    return BestOriginal(best, ratio.point), ratio.high <= STEADY * ratio.low
+
+
+def _contenders(calls: Mapping[str, Call], should_stop: ShouldStop) -> dict[str, Call]:
+    """Eager, and whoever may be the fastest: the others only cost time, of a large ViT seconds a call."""
+    seconds = {}
+    for name, call in calls.items():
+        if should_stop():
+            raise Stopped
+        call()  # may compile
+        started = time.perf_counter()
+        call()
+        seconds[name] = time.perf_counter() - started
+    limit = CONTENDER * min(seconds.values())
+    return {name: call for name, call in calls.items() if name == EAGER or seconds[name] <= limit}

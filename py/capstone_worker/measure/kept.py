@@ -1,0 +1,55 @@
+"""What was measured once, kept for all who ask again: ``<cache_home>/<kind>/<digest of the key>``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock
+
+from ..artifact.write import write_atomic
+from ..data.cache_home import cache_home
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+
+
+def kept(
+    kind: str,
+    key: DataclassInstance,
+    compute: Callable[[], T],
+    encode: Callable[[T], bytes | None],
+    decode: Callable[[bytes], T],
+) -> T:
+    """The value of that key: the one that is kept, else the computed one, which is kept from now on.
+
+    Of several processes that want the same value one computes and the others wait.
+
+    Args:
+        kind: folder of the cache.
+        key: everything that can change the value; its fields are JSON.
+        compute: makes the value.
+        encode: the value as bytes; None: not worth keeping.
+        decode: the opposite; ValueError, KeyError or TypeError where the bytes are damaged.
+
+    Raises:
+        UserError, MachineError: as `artifact.write.write_atomic`; and whatever ``compute`` raises.
+    """
+    digest = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
+    path = cache_home() / kind / digest
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        try:
+            return decode(path.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            pass  # not there, or damaged: made again
+        computed = compute()
+        encoded = encode(computed)
+        if encoded is not None:
+            write_atomic(path, encoded)
+        return computed
