@@ -195,7 +195,10 @@ describe('refusals', () => {
     const asked = (...runtimes: string[]) => planJob(sweep({ benchmark: { runtimes } }), known());
     expect(asked('torch', 'torch_frozen', 'onnxruntime').tasks).toHaveLength(3);
     expect(() => asked('torch', 'openvino')).toThrow(
-      new MachineError('runtime_missing', 'the Python environment has no openvino, which the job asks for'),
+      new MachineError('runtime_missing', 'the Python environment has no openvino, which the job asks for', [
+        'Install it there (pip install onnx openvino), or leave it out of benchmark.runtimes',
+        'capstone setup makes an environment that has all runtimes.',
+      ]),
     );
   });
 

@@ -136,7 +136,14 @@ describe('a real environment', () => {
 
   test('is made, says what it does, and is left when it is ready', async () => {
     const made = await clone.setup();
-    const versions = { python: version, torch: '2.2.2', torchvision: '0.17.2', numpy: '1.26.4' };
+    const versions = {
+      python: version,
+      torch: '2.2.2',
+      torchvision: '0.17.2',
+      numpy: '1.26.4',
+      onnxruntime: null,
+      openvino: null,
+    };
     expect(made).toEqual({
       path: join(clone.root, '.venv', 'bin', 'python'),
       origin: 'managed',

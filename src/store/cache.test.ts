@@ -39,6 +39,7 @@ test('bytes and entries of every cache; locks and unfinished ones are no entries
   expect(describeCaches(root)).toEqual([
     { name: 'data', path: join(root, 'data'), bytes: 1018, entries: 2 },
     { name: 'logits', path: join(root, 'logits'), bytes: 0, entries: 0 },
+    { name: 'originals', path: join(root, 'originals'), bytes: 0, entries: 0 },
     { name: 'manifests', path: join(root, 'manifests'), bytes: 137, entries: 2 },
     { name: 'digests', path: join(root, 'digests'), bytes: 0, entries: 0 },
     { name: 'weights', path: join(root, 'weights'), bytes: 0, entries: 0 },
@@ -57,7 +58,7 @@ test('clearing removes entries and what killed processes left, and nothing besid
   });
   expect(clearCaches(root)).toBe(1182);
   expect(readdirSync(root).sort()).toEqual(['data', 'digests', 'logits', 'measure.lock']);
-  expect(describeCaches(root).map(({ bytes }) => bytes)).toEqual([0, 0, 0, 0, 0]);
+  expect(describeCaches(root).map(({ bytes }) => bytes)).toEqual([0, 0, 0, 0, 0, 0]);
   expect(readdirSync(join(root, 'data'))).toEqual([]);
   expect(clearCaches(root)).toBe(0);
 });
