@@ -129,6 +129,7 @@ def test_flags_are_named_as_the_schema_says() -> None:
         "--batch-sizes": ("benchmark", "batch_sizes"),
         "--runtimes": ("benchmark", "runtimes"),
         "--devices": ("benchmark", "devices"),
+        "--peak-memory": ("benchmark", "peak_memory"),
         "--threads": ("benchmark", "threads"),
         "--data-root": ("data_root",),
     }

@@ -49,15 +49,18 @@ export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, 
   const job: Record<string, unknown> = { version: 1, kind };
   for (const { flag, paths, property } of targets(kind)) {
     const given = values[flag.name];
-    if (given === undefined || typeof given === 'boolean') continue;
-    const texts = typeof given === 'string' ? [given] : given;
-    const value =
-      property.type === 'array'
-        ? texts.flatMap((text) => listValue(flag.name, text, property.items ?? {}))
-        : scalar(flag.name, texts.at(-1) ?? '', property);
-    for (const path of paths) assign(job, path, value);
+    if (given === undefined) continue;
+    for (const path of paths) assign(job, path, valueOf(flag.name, given, property));
   }
   return job;
+}
+
+function valueOf(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
+  if (typeof given === 'boolean') return given;
+  const texts = typeof given === 'string' ? [given] : given;
+  return property.type === 'array'
+    ? texts.flatMap((text) => listValue(flag, text, property.items ?? {}))
+    : scalar(flag, texts.at(-1) ?? '', property);
 }
 
 /** The flag that sets the value at a path of a job, or an entry of the list there. */
@@ -83,9 +86,11 @@ function targets(kind: JobKind): FlagTarget[] {
         flag: {
           name,
           description: same?.flag.description ?? property.description ?? '',
-          value: placeholder(key, property),
+          // What is off by default is a switch.
+          ...(property.type === 'boolean'
+            ? {}
+            : { value: placeholder(key, property), ...withDefault(property.default) }),
           repeats: property.type === 'array',
-          ...withDefault(property.default),
         },
         paths: [...(same?.paths ?? []), path],
         property,

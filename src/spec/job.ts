@@ -186,6 +186,9 @@ export const BenchmarkSettings = z
       .min(1)
       .default(['cpu'])
       .meta({ description: 'Where the models run.' }),
+    peak_memory: z.boolean().default(false).meta({
+      description: 'Measure peak memory too, each in a fresh process: some seconds a row.',
+    }),
     threads: Threads.optional().meta({
       description: 'Threads of the runtime; default: the CPUs this process may use.',
       examples: [8],

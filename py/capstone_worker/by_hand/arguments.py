@@ -73,6 +73,11 @@ def parse(kind: str, usage: str, argv: Sequence[str]) -> Arguments:
 
 
 def _add(parser: argparse.ArgumentParser, flag: schema.Flag) -> None:
+    if flag.schema.get("type") == "boolean":  # what is off by default is a switch
+        parser.add_argument(
+            flag.name, dest=flag.name, action="store_const", const=True, help=flag.schema["description"]
+        )
+        return
     is_list = flag.schema.get("type") == "array"
     default = [CLASSIC_DATASET] if flag.path == ("datasets",) else flag.schema.get("default")
     words = [flag.schema.get("description", "")]

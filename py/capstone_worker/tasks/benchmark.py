@@ -29,6 +29,7 @@ from ..runtimes.source import Source
 from .evaluation import evaluation
 from .inputs import load_dataset, load_input
 from .original import Original
+from .peak_memory import Load, peak_memory_mb
 
 Columns = dict[str, Any]
 """A part of a row, by column."""
@@ -75,6 +76,9 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
             phase(report, "measure")
             timed = _time(reference.eager, before, after, batch, should_stop)
             row = {**same_in_all, **same_in_runtime, **_latencies(timed, batch_size, best)}
+            if settings["peak_memory"]:
+                phase(report, "peak memory")
+                row |= _pair("peak_memory_mb", *_peak_memory(task, runtime.name, batch_size, should_stop))
             rows.append(schema.validate("row", row))
     return {"rows": rows}
 
@@ -199,6 +203,13 @@ def _latencies(timed: Timed, batch_size: int, best: BestOriginal) -> Columns:
         "speedup_vs_best_original": best_ms / after.p50_ms,
         "noise": timed.noise,
     }
+
+
+def _peak_memory(task: dict[str, Any], runtime: str, batch_size: int, should_stop: ShouldStop) -> list[float]:
+    model, threads = task["spec"]["model"], task["threads"]
+    files = (task["paths"][name] for name in ("original", "artifact"))
+    loads = [Load(file, model, runtime, batch_size, threads) for file in files]
+    return peak_memory_mb(loads, should_stop)
 
 
 def _pair(name: str, original: object, compressed: object) -> Columns:

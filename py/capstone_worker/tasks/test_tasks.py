@@ -23,6 +23,7 @@ from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.keys import installed_versions, task_key
 from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
+from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
 
 Task = dict[str, Any]
 MODEL = {"name": "resnet18", "arch": "resnet18", "stem": "imagenet", "image_size": 32}
@@ -107,7 +108,7 @@ def measurement(training: Task, compressing: Task) -> Task:
                 "dataset": DATASET,
                 "seed": 0,
                 "recipe": {"name": "classic", "level": level},
-                "benchmark": {**settings, "max_eval_samples": 50, "batch_sizes": [1]},
+                "benchmark": {**settings, "max_eval_samples": 50, "batch_sizes": [1], "peak_memory": True},
             },
             "inputs": {
                 "original": training["key"],
@@ -250,6 +251,8 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     assert row["eager_latency_ms"] == row["original_latency_ms"]
     for model in ("original", "compressed"):
         assert row[f"{model}_acc_low"] <= row[f"{model}_acc"] <= row[f"{model}_acc_high"]
+        # torch alone takes 150 MB, ResNet-18's weights 45, and nothing here a GB
+        assert 200 < row[f"{model}_peak_memory_mb"] < 1000
     name, dtype = row["best_original_runtime"].split()
     assert name in RUNTIMES
     assert dtype in ("float32", "bfloat16")
@@ -260,7 +263,7 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     phases = [event["phase"] for event in events if event["type"] == "phase"]
     assert phases == [
         *("load", "evaluate compressed", "evaluate original"),
-        *("find best original", "evaluate best original", "measure"),
+        *("find best original", "evaluate best original", "measure", "peak memory"),
     ]
 
 
@@ -401,3 +404,15 @@ def test_importing_the_tasks_imports_no_torch() -> None:
         [sys.executable, "-c", code], cwd=schema.PACKAGE_ROOT / "py", capture_output=True, check=True
     )
     assert json.loads(done.stdout) is False
+
+
+def test_memory_of_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as refused:
+        peak_memory_mb([Load(str(tmp_path / "none.pt"), MODEL, "torch", 1, 1)])
+    assert (refused.value.code, refused.value.hint) == (
+        "memory_not_measured",
+        "Free memory, or leave benchmark.peak_memory out",
+    )
+    assert refused.value.message.startswith(
+        f"{tmp_path}/none.pt: the process that measures its memory failed: "
+    )
