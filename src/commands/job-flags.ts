@@ -50,12 +50,12 @@ export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, 
   for (const { flag, paths, property } of targets(kind)) {
     const given = values[flag.name];
     if (given === undefined) continue;
-    for (const path of paths) assign(job, path, valueOf(flag.name, given, property));
+    for (const path of paths) assign(job, path, givenValue(flag.name, given, property));
   }
   return job;
 }
 
-function valueOf(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
+function givenValue(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
   if (typeof given === 'boolean') return given;
   const texts = typeof given === 'string' ? [given] : given;
   return property.type === 'array'
