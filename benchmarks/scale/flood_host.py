@@ -1,0 +1,24 @@
+"""The real host (py/host.py) whose tasks do nothing but report: a metric event, so many times."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "py"))
+
+from capstone_worker.host.serve import main
+from capstone_worker.report import Report, ShouldStop
+
+
+def flood(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    """``task["events"]`` metrics, the epoch counting them."""
+    for epoch in range(1, task["events"] + 1):
+        values = {"loss": 1 / epoch, "acc": 50.0, "lr": 0.05}
+        report({"type": "metric", "split": "train", "epoch": epoch, "values": values})
+    return {}
+
+
+if __name__ == "__main__":
+    main(flood)
