@@ -73,7 +73,7 @@ export function readEnvironment(paths: EnvironmentPaths, packageRoot: string): E
   if (record === undefined) return { state: 'absent' };
   if (record.state === 'installing') return { state: 'unfinished', record };
   if (!existsSync(paths.python)) return { state: 'broken', record };
-  const current = record.digest === lockDigest(packageRoot, record.lock_file);
+  const current = record.digest === lockDigest(packageRoot, record.lock_file, record.dev);
   return { state: current ? 'ready' : 'outdated', record };
 }
 

@@ -37,8 +37,10 @@ export function hasCudaBuild({ os, arch }: Platform): boolean {
   return os === 'linux' && arch === 'x64';
 }
 
-export function lockDigest(packageRoot: string, file: LockFile): string {
-  return sha256(readFileSync(join(packageRoot, file)));
+/** Of all that an environment is installed from; `dev`: with what checks and tests need. */
+export function lockDigest(packageRoot: string, file: LockFile, dev = false): string {
+  const files = [file, ...(dev ? [DEV_LOCK_FILE] : [])];
+  return sha256(Buffer.concat(files.map((name) => readFileSync(join(packageRoot, name)))));
 }
 
 /**

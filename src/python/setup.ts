@@ -163,7 +163,7 @@ async function fill(
   const record = EnvironmentRecord.parse({
     ...wanted,
     state: 'ready',
-    digest: lockDigest(packageRoot, wanted.lock_file),
+    digest: lockDigest(packageRoot, wanted.lock_file, wanted.dev),
     ...(await readVersions(paths.python, env)),
   });
   request.writeJson(paths.record, record);

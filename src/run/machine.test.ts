@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isaClass, parseCpuInfo, parseCpuMax } from './machine.ts';
+import { cpuIdentity, describeMachine, isaClass, parseCpuInfo, parseCpuMax } from './machine.ts';
 
 test('model and flags of an x86 CPU, spaces collapsed, unknown flags left out', () => {
   const text =
@@ -38,3 +38,26 @@ test.each([
 ])('cpu.max %j caps at %s', (text, expected) => {
   expect(parseCpuMax(text)).toBe(expected);
 });
+
+test('what a run writes down of this machine', () => {
+  expect(describeMachine()).toEqual({
+    cpu: cpuIdentity(),
+    cpus: {
+      machine: expect.any(Number),
+      affinity: expect.any(Number),
+      cgroup_limit: expect.toSatisfy(isLimit),
+    },
+    smt: expect.any(Boolean),
+    governors: expect.any(Array),
+    memory: {
+      total_bytes: expect.any(Number),
+      free_bytes: expect.any(Number),
+      cgroup_limit_bytes: expect.toSatisfy(isLimit),
+    },
+    load_average: expect.any(Number),
+  });
+});
+
+function isLimit(value: unknown): boolean {
+  return value === null || (typeof value === 'number' && value > 0);
+}

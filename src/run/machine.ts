@@ -3,8 +3,8 @@
  * that both languages put the same CPU into a key.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /** The flags that decide which kernels run; all others are left out, so that a kernel update changes no key. */
@@ -82,6 +82,29 @@ export function cpuCounts(): CpuCounts {
   return { machine: Math.max(cpus().length, affinity), affinity, quota: cgroupCap() };
 }
 
+/** What chooses the clock of each CPU, each name once; empty where the system does not say, as in most VMs. */
+export function governors(): string[] {
+  const folder = '/sys/devices/system/cpu';
+  const found = listFolder(folder)
+    .filter((name) => /^cpu\d+$/.test(name))
+    .map((name) => readText(join(folder, name, 'cpufreq', 'scaling_governor'))?.trim());
+  return [...new Set(found.filter((name) => name !== undefined))].sort();
+}
+
+/** What a run writes down of the machine it begins on. */
+export function describeMachine(): object {
+  const { machine, affinity, quota } = cpuCounts();
+  const { totalBytes, freeBytes, limitBytes } = memory();
+  return {
+    cpu: cpuIdentity(),
+    cpus: { machine, affinity, cgroup_limit: Number.isFinite(quota) ? quota : null },
+    smt: readText('/sys/devices/system/cpu/smt/active')?.trim() === '1',
+    governors: governors(),
+    memory: { total_bytes: totalBytes, free_bytes: freeBytes, cgroup_limit_bytes: limitBytes ?? null },
+    load_average: loadavg()[0],
+  };
+}
+
 export interface Memory {
   readonly totalBytes: number;
   readonly freeBytes: number;
@@ -140,6 +163,14 @@ function readText(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
   }
 }
 

@@ -20,7 +20,7 @@ import type { TaskOutcome } from '../worker/outcome.ts';
 import { LocalExecutor } from './execute-local.ts';
 import type { Place } from './gather.ts';
 import { listenForRequests } from './listen.ts';
-import { usableCpus } from './machine.ts';
+import { describeMachine, usableCpus } from './machine.ts';
 import { openRunRecord, type RunRecord, removeUnbegun } from './run-record.ts';
 import { endingOf, runTask } from './run-task.ts';
 import { Schedule } from './schedule.ts';
@@ -192,6 +192,7 @@ function announce(run: RunRecord, { job, plan, interpreter, version, resume }: R
     platform: process.platform,
     host: hostname(),
     interpreter,
+    machine: describeMachine(),
   });
   run.emit({
     type: 'run_started',

@@ -116,7 +116,7 @@ def isa_class(flags: Collection[str]) -> str:
 
 def quota_caps(read_text: ReadText) -> list[int]:
     """The CPUs that each cgroup quota over this process allows, at least 1 each; empty where none does."""
-    caps = [parse_cpu_max(read_text(path) or "") for path in _cpu_max_files(read_text)]
+    caps = [parse_cpu_max(read_text(f"{folder}/cpu.max") or "") for folder in cgroup_folders(read_text)]
     quota = int(read_text(f"{_CGROUPS}/cpu/cpu.cfs_quota_us") or -1)
     period = int(read_text(f"{_CGROUPS}/cpu/cpu.cfs_period_us") or 0)
     if quota > 0 and period > 0:
@@ -130,14 +130,15 @@ def parse_cpu_max(text: str) -> int | None:
     return None if match is None else max(1, int(match[1]) // int(match[2]))
 
 
-def _cpu_max_files(read_text: ReadText) -> list[str]:
-    """The ``cpu.max`` of this process' cgroup and of all above it."""
+def cgroup_folders(read_text: ReadText | None = None) -> list[str]:
+    """Of this process' cgroup (version 2) and of all above it; none where there are no such."""
+    read_text = read_text or _read_text
     unified = re.search(r"^0::(.*)$", read_text("/proc/self/cgroup") or "", re.MULTILINE)
     if unified is None:
         return []
     # Seen from inside another cgroup namespace the path may climb out of the root: /../other
     folder = PurePosixPath(posixpath.normpath(f"{_CGROUPS}/{unified[1]}"))
-    return [str(above / "cpu.max") for above in (folder, *folder.parents) if above.is_relative_to(_CGROUPS)]
+    return [str(above) for above in (folder, *folder.parents) if above.is_relative_to(_CGROUPS)]
 
 
 def _field(cpuinfo: str, name: str) -> str:

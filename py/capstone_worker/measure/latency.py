@@ -17,7 +17,7 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from ..errors import Stopped
 from ..report import ShouldStop, never_stop
+from .disturbance import disturbances, read_state
 from .exclusive import exclusive
 from .intervals import ratio_interval
 from .verdict import Verdict, verdict
@@ -84,11 +85,11 @@ class Timed:
 
     Attributes:
         blocks: nanoseconds of each model's timed calls, each (rounds, calls).
-        load: tasks that wanted to run on this machine, on average over the minute before.
+        disturbances: what the machine says disturbed it, in words.
     """
 
     blocks: Mapping[str, Times]
-    load: float
+    disturbances: Sequence[str]
 
     def latency(self, name: str) -> Latency:
         """Of one of the models."""
@@ -105,7 +106,7 @@ class Timed:
     @property
     def noise(self) -> str | None:
         """What disturbed the measurement, in words; None where nothing was seen."""
-        return noise(self.blocks, self.load, os.cpu_count() or 1)
+        return "; ".join([*unsteady(self.blocks), *self.disturbances]) or None
 
 
 class Schedule(NamedTuple):
@@ -141,9 +142,10 @@ def alternate(
         Stopped: asked to stop.
     """
     with exclusive(should_stop), _no_garbage_collection():
-        load = os.getloadavg()[0]
+        before = read_state()
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
-        return Timed(_time_blocks(calls, schedule, should_stop, clock, settle), load)
+        blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
+        return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
 
 def plan_blocks(round_s: float, models: int = 2) -> Schedule:
@@ -157,23 +159,17 @@ def plan_blocks(round_s: float, models: int = 2) -> Schedule:
     return Schedule(rounds - rounds % 2, untimed, timed)
 
 
-def noise(blocks: Mapping[str, Times], load: float, cpus: int) -> str | None:
-    """What disturbed a measurement, in words; None where nothing was seen.
+def unsteady(blocks: Mapping[str, Times]) -> list[str]:
+    """Which models' own times vary from block to block, in words.
 
     Args:
         blocks: (rounds, calls) times by the model's name.
-        load: as in `Timed`. This process' own threads are at most one a CPU, so one more than that is
-            somebody else's.
-        cpus: CPUs of this machine.
     """
-    words = [
+    return [
         f"{name} latency unsteady: IQR of its blocks {100 * spread:.0f} % of the median"
         for name, times in blocks.items()
         if (spread := _spread(times)) > STEADY_SPREAD
     ]
-    if load >= cpus + 1:
-        words.append(f"load average {load:.1f} on {cpus} CPUs")
-    return "; ".join(words) or None
 
 
 def warm_up(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock = time.perf_counter_ns) -> float:

@@ -7,12 +7,11 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from filelock import FileLock, Timeout
 
 from capstone_worker.errors import Stopped
-from capstone_worker.measure.latency import Latency, Schedule, alternate, noise, plan_blocks
+from capstone_worker.measure.latency import Latency, Schedule, Timed, alternate, plan_blocks, unsteady
 
 MS = 1_000_000
 
@@ -92,20 +91,19 @@ def test_plan_blocks(round_s: float, models: int, schedule: Schedule) -> None:
     assert plan_blocks(round_s, models) == schedule
 
 
-def test_noise() -> None:
-    steady, unsteady = np.ones((8, 3)), np.repeat([[1.0], [1.5]], 4, axis=0)
+def test_unsteady() -> None:
+    steady, unsteady_blocks = np.ones((8, 3)), np.repeat([[1.0], [1.5]], 4, axis=0)
+    assert unsteady({"original": steady, "compressed": steady}) == []
+    assert unsteady({"original": steady, "compressed": unsteady_blocks}) == [
+        "compressed latency unsteady: IQR of its blocks 40 % of the median"
+    ]
 
-    def words(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], load: float, cpus: int) -> str | None:
-        return noise({"original": a, "compressed": b}, load, cpus)
 
-    assert words(steady, steady, load=2.9, cpus=2) is None
-    assert words(steady, steady, load=3.0, cpus=2) == "load average 3.0 on 2 CPUs"
-    assert words(steady, unsteady, load=7.25, cpus=4) == (
-        "compressed latency unsteady: IQR of its blocks 40 % of the median; load average 7.2 on 4 CPUs"
-    )
-    assert words(unsteady, steady, load=0, cpus=1) == (
-        "original latency unsteady: IQR of its blocks 40 % of the median"
-    )
+def test_noise_is_all_that_was_seen() -> None:
+    steady = np.ones((8, 3))
+    assert Timed({"a": steady}, []).noise is None
+    both = Timed({"a": np.repeat([[1.0], [1.5]], 4, axis=0), "b": steady}, ["CPU governor powersave"])
+    assert both.noise == ("a latency unsteady: IQR of its blocks 40 % of the median; CPU governor powersave")
 
 
 @pytest.mark.parametrize("calls", [0, 5, 60])
