@@ -10,6 +10,8 @@ export interface Measure {
   readonly column?: ColumnName;
   /** Worth a column of a list, where there is room for few. */
   readonly ranks?: boolean;
+  /** Shown only where some row has this column: older rows do not know it. */
+  readonly needs?: ColumnName;
   /** Depends on the batch size; the others are properties of the models. */
   readonly perBatch: boolean;
   /** An interval: one row has it, a mean over seeds has none. */
@@ -27,7 +29,11 @@ const OVER_SEEDS_LEGEND =
   'Mean ± sample standard deviation (seeds). A verdict needs a 99 % interval beyond a margin of 2 %.';
 
 export function legendFor(lines: readonly Line[]): string {
-  return lines.some(({ over }) => over !== undefined) ? OVER_SEEDS_LEGEND : LEGEND;
+  const legend = lines.some(({ over }) => over !== undefined) ? OVER_SEEDS_LEGEND : LEGEND;
+  const best = [...new Set(lines.flatMap((line) => line.best_original_runtime ?? []))].sort();
+  return best.length === 0
+    ? legend
+    : `${legend}\nBest orig.: the original where it is fastest here without loss, in ${best.join(' and ')}.`;
 }
 
 export const VERDICTS: Readonly<Record<NonNullable<Row['verdict']>, string>> = {
@@ -51,12 +57,30 @@ export const MEASURES: readonly Measure[] = [
   one('speed-up', 'speedup', true),
   between('speed-up CI', 'speedup_low', 'speedup_high', true),
   { label: 'verdict', column: 'verdict', perBatch: true, ranks: true, compressed: verdict },
+  {
+    label: 'best orig. ms',
+    needs: 'best_original_runtime',
+    perBatch: true,
+    original: (line) => figure(line, 'best_original_latency_ms', threeDigits),
+    compressed: () => '',
+  },
+  {
+    label: 'vs best orig.',
+    column: 'speedup_vs_best_original',
+    needs: 'best_original_runtime',
+    perBatch: true,
+    compressed: (line) => figure(line, 'speedup_vs_best_original', twoDecimals),
+  },
 ];
 
 /** Those that say something of such lines. */
 export function measuresFor(lines: readonly Line[]): readonly Measure[] {
   const overSeeds = lines.some(({ over }) => over !== undefined);
-  return MEASURES.filter(({ ofOneRow }) => !(overSeeds && ofOneRow === true));
+  return MEASURES.filter(
+    ({ ofOneRow, needs }) =>
+      !(overSeeds && ofOneRow === true) &&
+      (needs === undefined || lines.some((line) => line[needs] !== null)),
+  );
 }
 
 function pair(

@@ -179,3 +179,18 @@ test('Markdown: one line a row, what they share below', () => {
 test('JSON: all columns, unknown is null', () => {
   expect(JSON.parse(toJson([row({ level: 2 }), row()]))).toEqual([row({ level: 2 }), row()]);
 });
+
+test('the best that the original can do, where rows know it', () => {
+  const known = {
+    best_original_runtime: 'openvino bfloat16',
+    best_original_latency_ms: 0.301,
+    speedup_vs_best_original: 0.08,
+  };
+  const lines = toTable([row(known)], { width: 100 }).split('\n');
+  expect(toTable([row({})], { width: 100 })).not.toContain('orig.');
+  expect(lines.filter((line) => /orig\./.test(line))).toEqual([
+    'best orig. ms     0.301',
+    'vs best orig.                     0.08',
+    'Best orig.: the original where it is fastest here without loss, in openvino bfloat16.',
+  ]);
+});

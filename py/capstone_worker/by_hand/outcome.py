@@ -26,7 +26,11 @@ def outcome(task: Mapping[str, Any], values: Mapping[str, Any]) -> str:
                 f"(sparsity {values['sparsity']:.4f}), {values['file_size']:,} bytes\n"
             )
         case _:
-            return side_by_side(values["rows"])
+            runtimes = dict.fromkeys(row["runtime"] for row in values["rows"])
+            return "\n".join(
+                side_by_side([row for row in values["rows"] if row["runtime"] == runtime])
+                for runtime in runtimes
+            )
 
 
 def side_by_side(rows: Sequence[Row]) -> str:
@@ -47,7 +51,12 @@ def side_by_side(rows: Sequence[Row]) -> str:
     noises = [
         f"noise at batch {row['batch_size']}: {row['noise']}" for row in rows if row["noise"] is not None
     ]
-    return "\n".join([_title(first), *lines, *noises, ""])
+    bests = [
+        f"best original at batch {row['batch_size']}: {row['best_original_latency_ms']:.3f} ms in "
+        f"{row['best_original_runtime']}; compressed {row['speedup_vs_best_original']:.2f} times as fast"
+        for row in rows
+    ]
+    return "\n".join([_title(first), *lines, *bests, *noises, ""])
 
 
 def _title(row: Row) -> str:

@@ -120,6 +120,12 @@ def test_benchmark(workspace: Path) -> None:
         f"50 test images, torch on {row['cpu']}, {row['threads']} threads"
         for row in written
     ]
+    bests = [line for line in stdout.splitlines() if line.startswith("best original")]
+    assert bests == [
+        f"best original at batch 1: {row['best_original_latency_ms']:.3f} ms in "
+        f"{row['best_original_runtime']}; compressed {row['speedup_vs_best_original']:.2f} times as fast"
+        for row in written
+    ]
 
 
 def test_a_file_of_the_same_model_is_replaced(workspace: Path) -> None:
@@ -360,6 +366,9 @@ ROW = {
     "compressed_acc": 91.8,
     "original_file_size": 44_816_183,
     "compressed_file_size": 44_801_251,
+    "best_original_runtime": "openvino bfloat16",
+    "best_original_latency_ms": 0.2014,
+    "speedup_vs_best_original": 0.106,
     "speedup": 1.0812,
     "speedup_low": 1.031,
     "speedup_high": 1.129,
@@ -382,6 +391,8 @@ latency, batch 1 (ms)              2.054       1.900  speedup 1.081 (1.031 to 1.
 throughput, batch 1 (img/s)        480.2       521.0
 latency, batch 64 (ms)         1,234.500       1.900  speedup 1.081 (1.031 to 1.129): no difference
 throughput, batch 64 (img/s)       480.2       521.0
+best original at batch 1: 0.201 ms in openvino bfloat16; compressed 0.11 times as fast
+best original at batch 64: 0.201 ms in openvino bfloat16; compressed 0.11 times as fast
 noise at batch 64: load average 3.1 on 2 CPUs
 """
 

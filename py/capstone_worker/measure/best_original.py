@@ -27,7 +27,7 @@ EAGER = "torch float32"
 CONTENDER = 1.5
 """Whoever takes so many times as long as the fastest, in the second of two calls, is timed no further."""
 
-STEADY = 1.25
+STEADY = 1.5
 """Upper over lower end of the interval of a ratio that is worth keeping."""
 
 
