@@ -18,6 +18,7 @@ type Verdict = NonNullable<Row['verdict']>;
 export interface Words extends Readonly<Record<Verdict, string>> {
   readonly level: string;
   readonly original: string;
+  best(runtimes: string): string;
   readonly sparsity: string;
   readonly fileSize: string;
   readonly accuracy: string;
@@ -30,6 +31,7 @@ export interface Words extends Readonly<Record<Verdict, string>> {
 export const ENGLISH: Words = {
   level: 'level',
   original: 'original',
+  best: (runtimes) => `original at its best: ${runtimes}`,
   sparsity: 'sparsity %',
   fileSize: 'file MB',
   accuracy: 'accuracy %',
@@ -45,6 +47,7 @@ export const ENGLISH: Words = {
 export const KOREAN: Words = {
   level: '레벨',
   original: '원본',
+  best: (runtimes) => `원본의 최선: ${runtimes}`,
   sparsity: '희소도 %',
   fileSize: '파일 MB',
   accuracy: '정확도 %',
@@ -115,7 +118,28 @@ function drawGroup(rows: readonly [Row, ...Row[]], words: Words): string {
       ),
     ),
   ]);
-  return table(header, [original, ...levels]);
+  return table(header, [original, ...bestOriginal(rows, batches, words), ...levels]);
+}
+
+/** What a user would get without compressing; rows of before 0.2 do not say. */
+function bestOriginal(
+  rows: readonly Row[],
+  batches: readonly (readonly [number, readonly Row[]])[],
+  words: Words,
+): string[][] {
+  const runtimes = [...new Set(rows.flatMap((row) => row.best_original_runtime ?? []))];
+  if (runtimes.length === 0) return [];
+  const [first] = rows;
+  const times = batches.flatMap(([, ofBatch]) => [
+    median(ofBatch.map((row) => row.best_original_latency_ms)),
+    '',
+  ]);
+  const same = [
+    share(first?.original_sparsity ?? null),
+    megabytes(first?.original_file_size ?? null),
+    known(first?.original_acc ?? null, (percent) => fixed(percent, 2)),
+  ];
+  return [[words.best(runtimes.join(', ')), ...same, '', ...times]];
 }
 
 function timing(row: Row | undefined, words: Words): [string, string] {

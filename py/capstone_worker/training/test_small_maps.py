@@ -100,5 +100,6 @@ def test_the_same_loss_curve() -> None:
     with SmallMaps():
         rewritten = losses(network)
     assert max(plain) - min(plain) > 1, "nothing was learnt"
-    # Rounding, 1e-16 at first, grows from step to step.
-    assert rewritten == pytest.approx(plain, rel=1e-8)
+    # Rounding, 1e-16 at first, grows tenfold every few steps: 1e-8 was seen at the end.
+    assert rewritten == pytest.approx(plain, rel=1e-6)
+    assert rewritten[:5] == pytest.approx(plain[:5], rel=1e-12)
