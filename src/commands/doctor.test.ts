@@ -76,6 +76,7 @@ test('a machine on which all is well', () => {
 ✓ Node         20.19.1
 ✓ Python       3.11.7, /x/.venv/bin/python, made by capstone setup
 ✓ torch        2.2.2+cpu, CPU build; torchvision 0.17.2+cpu, numpy 1.26.4
+✓ Runtimes     onnxruntime 1.32.0, openvino 2026.4.0
 ✓ CPU          Some CPU; with AVX2 (fp32), AVX512-VNNI (fast int8), AMX (fastest int8 and bf16); without AVX512-BF16
 ✓ CPUs         4 of 64 usable: bound to 16 of them, a cgroup quota of 4
 ✓ GPU          none from NVIDIA; everything runs on the CPU
@@ -90,6 +91,19 @@ test('a machine on which all is well', () => {
 
 Ready: a job can run.
 `);
+});
+
+test('an interpreter without a runtime', () => {
+  const python = GOOD.python as Extract<Facts['python'], { state: 'usable' }>;
+  const interpreter = { ...python.interpreter, openvino: null };
+  const check = examine({ ...GOOD, python: { ...python, interpreter } }).find(({ id }) => id === 'runtimes');
+  expect(check).toEqual({
+    id: 'runtimes',
+    status: 'warning',
+    title: 'Runtimes',
+    detail: 'onnxruntime 1.32.0, no openvino: originals may be faster than best_original_latency_ms will say',
+    next: ['Install them there: /x/.venv/bin/python -m pip install onnx openvino'],
+  });
 });
 
 test('a machine on which nothing is, and a name that would colour the terminal', () => {

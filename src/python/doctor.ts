@@ -4,6 +4,7 @@
  */
 import { formatBytes, formatCount } from '../units.ts';
 import type { DatasetFacts, DiskFacts, Facts, PythonFacts } from './facts.ts';
+import type { Interpreter } from './find.ts';
 import { ENVIRONMENT_BYTES } from './lock-files.ts';
 
 export interface Check {
@@ -84,7 +85,27 @@ function python(facts: PythonFacts): Check[] {
             'results would be filed under the wrong versions',
           `Make the environment anew: rm -r ${environmentOf(path)} && capstone setup`,
         ),
+    runtimes(interpreter),
   ];
+}
+
+/** Only a job that names one needs it; the best of an original is looked for in those that are there. */
+function runtimes({ path, onnxruntime, openvino }: Interpreter): Check {
+  const all = { onnxruntime, openvino };
+  const shown = Object.entries(all).map(([name, version]) =>
+    version === null ? `no ${name}` : `${name} ${version}`,
+  );
+  const missing = Object.entries(all)
+    .filter(([, version]) => version === null)
+    .map(([name]) => name);
+  return missing.length === 0
+    ? ok('runtimes', 'Runtimes', shown.join(', '))
+    : warning(
+        'runtimes',
+        'Runtimes',
+        `${shown.join(', ')}: originals may be faster than best_original_latency_ms will say`,
+        `Install them there: ${path} -m pip install onnx ${missing.join(' ')}`,
+      );
 }
 
 function versions(

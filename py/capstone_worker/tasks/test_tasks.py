@@ -416,3 +416,31 @@ def test_memory_of_a_model_that_is_not_there(tmp_path: Path) -> None:
     assert refused.value.message.startswith(
         f"{tmp_path}/none.pt: the process that measures its memory failed: "
     )
+
+
+def test_benchmark_in_the_other_runtimes(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task
+) -> None:
+    task = measurement(training, compressed[3][0])
+    task["spec"]["benchmark"] |= {
+        "runtimes": ["torch_frozen", "onnxruntime", "openvino"],
+        "peak_memory": False,
+    }
+    found = {row["runtime"]: row for row in tasks.run(with_key(task), discard, never_stop)["rows"]}
+    assert list(found) == task["spec"]["benchmark"]["runtimes"]
+    assert (found["torch_frozen"]["original_dtype"], found["torch_frozen"]["compressed_dtype"]) == (
+        "float32",
+        "int8",
+    )
+    # neither has a kernel for our int8 layers yet, and says so
+    assert (found["onnxruntime"]["original_dtype"], found["onnxruntime"]["compressed_dtype"]) == (
+        "float32",
+        "float32",
+    )
+    assert found["openvino"]["original_dtype"] == found["openvino"]["compressed_dtype"]
+    for row in found.values():
+        assert row["eager_latency_ms"] > row["original_latency_ms"], "each of them beats eager at batch 1"
+        gained = row["eager_latency_ms"] / row["compressed_latency_ms"]
+        assert row["speedup_vs_eager"] == pytest.approx(gained)
+        assert row["original_peak_memory_mb"] is None
+    assert len({row["best_original_runtime"] for row in found.values()}) == 1
