@@ -1,0 +1,78 @@
+"""With calls that take known times: who is the best, who is asked, and who is not timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ..report import Event, never_stop
+from ..runtimes.runtime import Forward, Prepared
+from .best_original import EAGER, BestOriginal, find_best_original
+
+BATCH = torch.zeros(1, 3, 8, 8)
+
+
+class Candidates:
+    """Networks that take so many ms; ``lossy`` of them lose accuracy."""
+
+    def __init__(self, times_ms: dict[str, float], lossy: Iterable[str] = ()) -> None:
+        self.calls = dict.fromkeys(times_ms, 0)
+        self.asked: list[str] = []
+        self._lossy = set(lossy)
+        self._names: dict[Forward, str] = {}
+        self.prepared = {name: Prepared(self._forward(name, ms), "float32") for name, ms in times_ms.items()}
+
+    def _forward(self, name: str, ms: float) -> Callable[[Tensor], Tensor]:
+        def forward(images: Tensor) -> Tensor:
+            self.calls[name] += 1
+            end = time.perf_counter() + ms / 1000
+            while time.perf_counter() < end:
+                pass
+            return images
+
+        self._names[forward] = name
+        return forward
+
+    def loses_nothing(self, forward: Forward) -> bool:
+        name = self._names[forward]
+        self.asked.append(name)
+        return name not in self._lossy
+
+    def best(self) -> tuple[BestOriginal, bool]:
+        events: list[Event] = []
+        return find_best_original(self.prepared, BATCH, self.loses_nothing, events.append, never_stop)
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_fastest_and_nobody_else_is_timed() -> None:
+    candidates = Candidates({EAGER: 4, "slow": 3, "fast": 1})
+    best, _ = candidates.best()
+    assert best.runtime == "fast"
+    assert best.speedup == pytest.approx(4, rel=0.1)
+    assert candidates.asked == ["fast"]
+    assert candidates.calls["slow"] == 2
+    assert min(candidates.calls[EAGER], candidates.calls["fast"]) > 20
+
+
+@pytest.mark.usefixtures("cache")
+def test_one_that_loses_accuracy_does_not_shut_out_the_next() -> None:
+    """bfloat16 may be twice as fast as the float32 that is the best without loss."""
+    candidates = Candidates({EAGER: 4, "bfloat16": 0.5, "float32": 2}, lossy=["bfloat16"])
+    best, _ = candidates.best()
+    assert best.runtime == "float32"
+    assert best.speedup == pytest.approx(2, rel=0.1)
+    assert candidates.asked == ["bfloat16", "float32"]
+    assert candidates.calls["bfloat16"] == 2
+
+
+@pytest.mark.usefixtures("cache")
+def test_eager_itself(cache: Path) -> None:
+    candidates = Candidates({EAGER: 1, "other": 1.3}, lossy=["other"])
+    best, is_steady = candidates.best()
+    assert best == BestOriginal(EAGER, 1)
+    assert is_steady
