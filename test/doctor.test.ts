@@ -34,7 +34,7 @@ test('says what is there, as lines and as JSON', async () => {
   expect(report).toMatchObject({ version: 1, ready: true });
   const check = (id: string) => report.checks.find((one) => one.id === id);
   expect(report.checks.map(({ id }) => id)).toEqual([
-    ...['node', 'python', 'torch', 'cpu', 'cpus', 'gpu', 'memory'],
+    ...['node', 'python', 'torch', 'runtimes', 'cpu', 'cpus', 'gpu', 'memory'],
     ...['disk_workspace', 'disk_cache', 'disk_environment'],
     ...['dataset_fashion_mnist_mini', 'dataset_cifar10', 'dataset_cifar100', 'dataset_half', 'dataset_pets'],
     ...['caches', 'runs'],

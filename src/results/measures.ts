@@ -61,7 +61,9 @@ export const MEASURES: readonly Measure[] = [
     label: 'best orig. ms',
     needs: 'best_original_runtime',
     perBatch: true,
-    original: (line) => figure(line, 'best_original_latency_ms', threeDigits),
+    // Two decimals of what is below 10: a range has to fit where five levels stand side by side.
+    original: (line) =>
+      figure(line, 'best_original_latency_ms', (ms) => (ms < 10 ? fixed(ms, 2) : threeDigits(ms))),
     compressed: () => '',
   },
   {

@@ -189,7 +189,7 @@ test('the best that the original can do, where rows know it', () => {
   const lines = toTable([row(known)], { width: 100 }).split('\n');
   expect(toTable([row({})], { width: 100 })).not.toContain('orig.');
   expect(lines.filter((line) => /orig\./.test(line))).toEqual([
-    'best orig. ms     0.301',
+    'best orig. ms      0.30',
     'vs best orig.                     0.08',
     'Best orig.: the original where it is fastest here without loss, in openvino bfloat16.',
   ]);

@@ -260,7 +260,8 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     gained = row["best_original_latency_ms"] / row["compressed_latency_ms"]
     assert row["speedup_vs_best_original"] == pytest.approx(gained)
     assert (row["deterministic"], row["baseline"]) == (True, False)
-    phases = [event["phase"] for event in events if event["type"] == "phase"]
+    # how many candidates are asked whether they lose accuracy, these few images decide
+    phases = list(dict.fromkeys(event["phase"] for event in events if event["type"] == "phase"))
     assert phases == [
         *("load", "evaluate compressed", "evaluate original"),
         *("find best original", "evaluate best original", "measure", "peak memory"),
