@@ -38,7 +38,7 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
   let line = 1;
   for (const cells of parsed.data) {
     const place = `${file}, line ${line}`;
-    line += 1 + (cells.join('').match(/\n/g)?.length ?? 0);
+    line += 1 + lineBreaksIn(cells);
     if (cells.length === 1 && cells[0] === '') continue;
     if (header === undefined) {
       header = cells;
@@ -47,9 +47,11 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
     } else if (cells.length !== header.length) {
       problems.push(`${place}: expected ${header.length} cells, found ${cells.length}`);
     } else {
-      const checked = check(Row, [{ name: place, folder: '', value: typedRow(header, cells) }]);
-      if (checked.ok) rows.push(checked.value);
-      else problems.push(...checked.problems.map((problem) => drawProblem(problem)));
+      const value = typedRow(header, cells);
+      // The schema alone first: of thousands of rows, one that has problems to be explained is rare.
+      const read = Row.safeParse(value);
+      if (read.success) rows.push(read.data);
+      else problems.push(...problemsOf(value, place));
     }
   }
   if (problems.length > 0) {
@@ -58,6 +60,17 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
     ]);
   }
   return { rows };
+}
+
+function lineBreaksIn(cells: readonly string[]): number {
+  let count = 0;
+  for (const text of cells) if (text.includes('\n')) count += text.split('\n').length - 1;
+  return count;
+}
+
+function problemsOf(value: object, place: string): string[] {
+  const checked = check(Row, [{ name: place, folder: '', value }]);
+  return checked.ok ? [] : checked.problems.map((problem) => drawProblem(problem));
 }
 
 function cell(row: Row, column: Column): string {
@@ -77,12 +90,12 @@ function headerProblems(header: readonly string[]): string[] {
 
 /** What does not read as its column's kind stays text, for the schema to refuse. Empty is left out: unknown. */
 function typedRow(header: readonly string[], cells: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(
-    header.flatMap((name, index) => {
-      const text = cells[index] ?? '';
-      return text === '' ? [] : [[name, typed(text, COLUMN_OF.get(name)?.kind)]];
-    }),
-  );
+  const row: Record<string, unknown> = {};
+  for (const [index, name] of header.entries()) {
+    const text = cells[index] ?? '';
+    if (text !== '') row[name] = typed(text, COLUMN_OF.get(name)?.kind);
+  }
+  return row;
 }
 
 function typed(text: string, kind: Column['kind'] | undefined): string | number | boolean {
