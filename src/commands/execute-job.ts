@@ -4,13 +4,15 @@ import { EXIT, type ExitCode } from '../errors/errors.ts';
 import { visible } from '../errors/visible.ts';
 import { type Plan, planJob } from '../plan/plan.ts';
 import { createProgress } from '../progress/progress.ts';
-import { findInterpreter } from '../python/find.ts';
+import { findInterpreter, type Interpreter } from '../python/find.ts';
 import { describeMissed, missedBounds } from '../results/bounds.ts';
 import { sortLines } from '../results/sort.ts';
 import { toTable } from '../results/table.ts';
-import { gather } from '../run/gather.ts';
+import type { LocalExecutor } from '../run/execute-local.ts';
+import { gather, type Place } from '../run/gather.ts';
 import { refuseUnwritablePlaces } from '../run/refuse-unwritable.ts';
-import { type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
+import { localExecutor, type RunControl, runJob, upToDateRows } from '../run/run-job.ts';
+import { abandonAhead, startAhead } from '../run/start-ahead.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
 import { describeSource } from '../store/dataset.ts';
@@ -42,13 +44,37 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
     env: io.env,
     ...(typeof python === 'string' ? { python } : {}),
   });
-  const known = await gather(job, place, interpreter, flags['--force'] === true);
+  const executor = localExecutor(place, interpreter);
+  try {
+    return await planAndRun(job, { place, interpreter, executor }, flags, io, resume);
+  } finally {
+    await abandonAhead(executor, place.workspace);
+  }
+}
+
+interface Means {
+  readonly place: Place;
+  readonly interpreter: Interpreter;
+  readonly executor: LocalExecutor;
+}
+
+async function planAndRun(
+  job: Job,
+  { place, interpreter, executor }: Means,
+  flags: FlagValues,
+  io: Io,
+  resume: string | undefined,
+): Promise<ExitCode> {
+  const isDry = flags['--dry-run'] === true;
+  const known = await gather(job, place, interpreter, flags['--force'] === true, () => {
+    if (!isDry) startAhead(executor, place.workspace);
+  });
   const plan = planJob(job, known);
   const json = flags['--json'] === true;
   for (const [name, { source, root }] of known.datasets) {
     io.stderr.write(visible(`${name}: ${describeSource({ name, kind: source, root }, place.packageRoot)}\n`));
   }
-  if (flags['--dry-run'] === true) {
+  if (isDry) {
     io.stdout.write(json ? planToJson(plan) : visible(drawPlan(plan)));
     return EXIT.done;
   }
@@ -76,6 +102,7 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
       plan,
       place,
       interpreter,
+      executor,
       version: version(place.packageRoot),
       ...(resume === undefined ? {} : { resume }),
       onEvent: (event) => progress.event(event),

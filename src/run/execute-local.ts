@@ -7,20 +7,50 @@ import type { Executor } from './executor.ts';
 export interface LocalSettings {
   readonly python: string;
   readonly packageRoot: string;
-  readonly hostLogPath: string;
   readonly env: NodeJS.ProcessEnv;
+}
+
+/** Who hears what the host says. */
+export interface Listener {
+  readonly hostLogPath: string;
   onEvent(event: WorkerEvent): void;
   onForeign(line: string): void;
 }
 
-/** One worker host on this machine, started with the first task and again after it has gone. */
+/**
+ * One worker host on this machine, started with the first task and again after it has gone; or ahead of its run, to
+ * import torch while the plan is made.
+ */
 export class LocalExecutor implements Executor {
   #host: Promise<WorkerHost> | undefined;
   #live: WorkerHost | undefined;
+  #listener: Listener | undefined;
+  /** What the host said before anyone listened. */
+  #unheard: ((listener: Listener) => void)[] = [];
   /** Tasks that wait for the host to be ready; whoever is taken out does not start. */
   readonly #early = new Set<string>();
 
   constructor(private readonly settings: LocalSettings) {}
+
+  /** Starts the host before its run has a folder; its log lies at `logPath` until `listen`. */
+  startAhead(logPath: string): void {
+    // Whoever needs the host hears why it did not start.
+    this.#startHost(logPath).catch(() => {});
+  }
+
+  /** The run begins: its folder takes the log, it hears what was said so far and what is said from now on. */
+  listen(listener: Listener): void {
+    this.#listener = listener;
+    this.#live?.moveLog(listener.hostLogPath);
+    for (const tell of this.#unheard.splice(0)) tell(listener);
+  }
+
+  /** Ends a host that nobody listens to, and removes its log; whether there was one. */
+  async abandon(): Promise<boolean> {
+    if (this.#listener !== undefined || this.#live === undefined) return false;
+    await this.#live.discard();
+    return true;
+  }
 
   async run(task: Task): Promise<TaskOutcome> {
     this.#early.add(task.id);
@@ -44,9 +74,24 @@ export class LocalExecutor implements Executor {
   /** Tasks that start side by side wait for the same host. */
   #readyHost(): Promise<WorkerHost> {
     if (this.#host !== undefined && this.#live?.state !== 'stopped') return this.#host;
-    const host = new WorkerHost(this.settings);
+    if (this.#listener === undefined) throw new Error('a task was run before anyone listened');
+    return this.#startHost(this.#listener.hostLogPath);
+  }
+
+  #startHost(hostLogPath: string): Promise<WorkerHost> {
+    const host = new WorkerHost({
+      ...this.settings,
+      hostLogPath,
+      onEvent: (event) => this.#tell((listener) => listener.onEvent(event)),
+      onForeign: (line) => this.#tell((listener) => listener.onForeign(line)),
+    });
     this.#live = host;
     this.#host = host.start().then(() => host);
     return this.#host;
+  }
+
+  #tell(tell: (listener: Listener) => void): void {
+    if (this.#listener === undefined) this.#unheard.push(tell);
+    else tell(this.#listener);
   }
 }

@@ -22,11 +22,13 @@ export interface Place {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** `onMissing` is called before the slow part, where a file that the job makes is not there. */
 export async function gather(
   job: Job,
   place: Place,
   interpreter: Interpreter,
   force: boolean,
+  onMissing: () => void = () => {},
 ): Promise<Known> {
   const paths = workspacePaths(place.workspace);
   const cpu = cpuIdentity();
@@ -36,6 +38,7 @@ export async function gather(
     combination.checkpoint,
     ...combination.artifacts.map((artifact) => artifact.path),
   ]);
+  if (job.kind !== 'benchmark' && !files.every(existsSync)) onMissing();
   return {
     workspace: place.workspace,
     software: interpreter,

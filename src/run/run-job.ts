@@ -37,6 +37,8 @@ export interface RunRequest {
   /** Goes on in this run's folder. */
   readonly resume?: string;
   readonly version: string;
+  /** One that was started ahead of the run. */
+  readonly executor?: LocalExecutor;
   onEvent(event: RunEvent): void;
   /** Called once with the ways to stop the run. */
   onStarted(control: RunControl): void;
@@ -70,6 +72,11 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
   }
 }
 
+export function localExecutor(place: Place, interpreter: Interpreter): LocalExecutor {
+  const { packageRoot, env } = place;
+  return new LocalExecutor({ python: interpreter.path, packageRoot, env });
+}
+
 async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   const { job, plan, place, interpreter } = request;
   const started = Date.now();
@@ -87,11 +94,9 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
       executor.kill();
     }
   };
-  const executor = new LocalExecutor({
-    python: interpreter.path,
-    packageRoot: place.packageRoot,
+  const executor = request.executor ?? localExecutor(place, interpreter);
+  executor.listen({
     hostLogPath: run.paths.hostLog,
-    env: place.env,
     onEvent: (event) => orStop(() => run.record(event)),
     onForeign(line) {
       foreignLines += 1;

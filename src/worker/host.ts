@@ -4,7 +4,7 @@
  *
  * Its exit, and not the end of fd 3, which a child can hold open, settles what was still running.
  */
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { PythonShell } from 'python-shell';
@@ -27,6 +27,7 @@ export interface HostSettings {
   /** Interpreter to run it with. */
   readonly python: string;
   readonly packageRoot: string;
+  /** Where its log begins; `moveLog` may move it. */
   readonly hostLogPath: string;
   readonly env: NodeJS.ProcessEnv;
   /** The host's script; py/host.py unless a test has another. */
@@ -49,6 +50,7 @@ export class WorkerHost {
   readonly #settings: HostSettings;
   readonly #reader = new EventReader();
   readonly #tasks = new Map<string, RunningTask>();
+  #logPath: string;
   #stdin: Writable | undefined;
   #pid: number | undefined;
   #exited: Promise<void> = Promise.resolve();
@@ -56,6 +58,7 @@ export class WorkerHost {
 
   constructor(settings: HostSettings) {
     this.#settings = settings;
+    this.#logPath = settings.hostLogPath;
   }
 
   /** Starts the process and waits until it is ready for tasks. Rejects with what its log says when it is not. */
@@ -118,11 +121,25 @@ export class WorkerHost {
     this.#stdin?.end();
   }
 
+  /** The same file under another name on the same disk; the process goes on writing to it. */
+  moveLog(path: string): void {
+    renameSync(this.#logPath, path);
+    this.#logPath = path;
+  }
+
+  /** Ends a host that has no task, and leaves nothing of it. */
+  async discard(): Promise<void> {
+    // It may be importing, and would see the end of its stdin only afterwards.
+    if (this.#pid !== undefined && this.state !== 'stopped') signalGroup(this.#pid, 'SIGKILL');
+    await this.#exited;
+    rmSync(this.#logPath, { force: true });
+  }
+
   #spawn(): void {
-    const { python, packageRoot, hostLogPath, env } = this.#settings;
+    const { python, packageRoot, env } = this.#settings;
     const script = this.#settings.script ?? join(packageRoot, 'py', 'host.py');
     const { PYTHONPATH: _path, PYTHONHOME: _home, ...inherited } = env;
-    const log = openSync(hostLogPath, 'a');
+    const log = openSync(this.#logPath, 'a');
     try {
       const shell = new PythonShell(script, {
         mode: 'text',
@@ -221,11 +238,12 @@ export class WorkerHost {
   }
 
   #notStarted(code: string, how: string): MachineError {
-    const { python, hostLogPath } = this.#settings;
-    const tail = tailOf(hostLogPath);
-    return new MachineError(code, `the worker host (${python}) ${how}${tail === '' ? '' : `:\n${tail}`}`, [
-      'Make the environment anew: capstone setup',
-    ]);
+    const tail = tailOf(this.#logPath);
+    return new MachineError(
+      code,
+      `the worker host (${this.#settings.python}) ${how}${tail === '' ? '' : `:\n${tail}`}`,
+      ['Make the environment anew: capstone setup'],
+    );
   }
 
   #send(command: object): void {
