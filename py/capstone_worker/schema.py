@@ -147,6 +147,12 @@ def job_version(settings: str) -> int:
     return version
 
 
+def preset(kind: str, name: str) -> dict[str, Any]:
+    """The ``train`` settings of a preset, which what a job says itself goes before; {} for an unknown one."""
+    presets: dict[str, dict[str, Any]] = _job(kind)["properties"]["train"]["x-presets"]
+    return copy.deepcopy(presets.get(name, {}))
+
+
 def step_rules(step: str) -> Schema:
     """What the schema says of a recipe step: ``x-version``, ``x-never-after`` and its settings.
 

@@ -130,7 +130,7 @@ function planTraining(
   known: Known,
 ): PlannedTask {
   const data = datasetOf(combination, known);
-  const { threads, ...settings } = job.train;
+  const { threads, preset: _resolved, ...settings } = job.train;
   const { model, family, weights, seed } = combination;
   const keyless: Omit<TrainTask, 'key'> = {
     id: taskId('train', { model: model.name, dataset: combination.dataset, seed }),

@@ -1,15 +1,23 @@
 /** A job, checked whole: its schema, and what a schema cannot know. */
 import { type Checked, check } from './check.ts';
 import { at, type Finding, optional } from './explain.ts';
-import { Job } from './job.ts';
-import type { Layer } from './layers.ts';
+import { Job, PRESETS } from './job.ts';
+import { type Layer, mergeLayers } from './layers.ts';
 import { ARCHITECTURES } from './names.ts';
 import { nearest } from './nearest.ts';
 
 const KNOWN = Object.keys(ARCHITECTURES);
 
 export function checkJob(layers: readonly Layer[]): Checked<Job> {
-  return check(Job, layers, unknownModels);
+  return check(Job, [...presetOf(layers), ...layers], unknownModels);
+}
+
+/** The preset that a training names lies below everything that is said. */
+function presetOf(layers: readonly Layer[]): Layer[] {
+  const preset = at(mergeLayers(layers), ['train', 'preset']);
+  if (typeof preset !== 'string' || !Object.hasOwn(PRESETS, preset)) return [];
+  const train = PRESETS[preset as keyof typeof PRESETS];
+  return [{ name: `preset ${preset}`, folder: '', value: { train } }];
 }
 
 /** Names of networks are labels to the schema: an object may call its own what it likes and name the `arch`. */

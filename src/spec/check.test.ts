@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { check } from './check.ts';
 import { checkJob } from './check-job.ts';
 import { drawProblems } from './draw-problem.ts';
-import { TrainJob } from './job.ts';
+import { PRESETS, TrainJob } from './job.ts';
 import { parseJson } from './json-text.ts';
 import type { Layer } from './layers.ts';
 import { ARCHITECTURES } from './names.ts';
@@ -204,5 +204,26 @@ describe('recipes', () => {
     {"step": "prune_magnitude", "amount": 0.5}], "2": [{"step": "quantize_dynami…
              ^^^^^^^^^^^^^^^^^`,
     );
+  });
+});
+
+describe('a preset', () => {
+  const spec = (train: object) => checkJob([file(JSON.stringify({ version: 1, kind: 'train', train }))]);
+
+  test('lies below what is said, in whatever layer', () => {
+    const checked = checkJob([
+      file(JSON.stringify({ version: 1, kind: 'train', train: { lr: 0.3 } }), 'base.json'),
+      { name: '--set train.preset', folder: '/', value: { train: { preset: 'fast' } } },
+    ]);
+    expect(checked.ok && checked.value.kind === 'train' && checked.value.train).toMatchObject({
+      ...PRESETS.fast,
+      lr: 0.3,
+      weight_decay: 5e-4,
+    });
+  });
+
+  test('that there is not is refused', () => {
+    const checked = spec({ preset: 'fastest' });
+    expect(!checked.ok && drawProblems(checked.problems)).toContain('train.preset: expected');
   });
 });

@@ -80,8 +80,25 @@ export const Dataset = z
   })
   .meta({ description: 'A data set of your own.' });
 
+/** Settings that go well together; a key that is given beside `preset` wins. */
+export const PRESETS = {
+  fast: {
+    epochs: 12,
+    batch_size: 256,
+    lr: 0.1,
+    warmup_epochs: 3,
+    augment: 'crop_altflip',
+    label_smoothing: 0.1,
+    ema_decay: 0.99,
+  },
+} as const;
+
 export const TrainSettings = z
   .strictObject({
+    preset: z.enum(['fast']).optional().meta({
+      description:
+        'Settings that go well together, used where a key is not given: `fast` is for ResNets with the stem `cifar`.',
+    }),
     epochs: z
       .number()
       .int()
@@ -108,15 +125,36 @@ export const TrainSettings = z
     warmup_epochs: z.number().min(0).max(1000).default(0).meta({
       description: 'Epochs until the rate peaks; 0: no warm-up, and 30 % of the steps for one_cycle.',
     }),
-    augment: z.enum(['crop_flip', 'flip', 'none']).default('crop_flip').meta({
-      description: 'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip.',
+    augment: z.enum(['crop_altflip', 'crop_flip', 'flip', 'none']).default('crop_flip').meta({
+      description:
+        'How images are varied: random crop from 4 pixels of reflected padding, horizontal flip; altflip: each image in every other epoch.',
     }),
+    cutout: z
+      .number()
+      .int()
+      .min(0)
+      .max(1024)
+      .default(0)
+      .meta({
+        description: 'Side in pixels of a square set to the mean in each image; 0: none.',
+        examples: [8],
+      }),
     label_smoothing: z
       .number()
       .min(0)
       .lt(1)
       .default(0)
       .meta({ description: 'Share of the target spread over all classes.' }),
+    ema_decay: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .meta({
+        description:
+          'Keep the moving average of the weights, with this decay a step; 0: the weights themselves.',
+        examples: [0.99],
+      }),
     precision: z
       .enum(['auto', 'fp32', 'bf16'])
       .default('auto')
@@ -142,7 +180,7 @@ export const TrainSettings = z
       .default(1)
       .meta({ description: 'Evaluate after every so many epochs, and after the last.' }),
   })
-  .meta({ description: 'How a network is trained.', 'x-version': 1 });
+  .meta({ description: 'How a network is trained.', 'x-version': 1, 'x-presets': PRESETS });
 
 const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
   items.superRefine((values, context) => {

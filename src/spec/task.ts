@@ -38,7 +38,7 @@ export const TrainTask = z.strictObject({
     weights: WeightsFile.optional(),
     dataset: TaskDataset,
     seed: Seed,
-    train: TrainSettings.omit({ threads: true }).extend({ precision: Precision }),
+    train: TrainSettings.omit({ threads: true, preset: true }).extend({ precision: Precision }),
   }),
   inputs: z.strictObject({ dataset: Digest }),
   paths: z.strictObject({ dataset: AbsolutePath, output: AbsolutePath, partial: AbsolutePath }),

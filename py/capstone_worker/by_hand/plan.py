@@ -157,6 +157,9 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     job = {"datasets": [CLASSIC_DATASET], **given}
+    train = job.get("train", {})
+    if "preset" in train:
+        job["train"] = {**schema.preset(job["kind"], train["preset"]), **train}
     checked: dict[str, Any] = schema.validate("job", job, lambda path: _flag_at(job["kind"], path))
     return checked
 
@@ -168,8 +171,8 @@ def _flag_at(kind: str, path: str) -> str:
 
 
 def _without_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """The settings but their threads, which a task has beside its spec, and how many these are."""
-    rest = {key: value for key, value in settings.items() if key != "threads"}
+    """What a task has as settings: without the preset, which is in them, and their threads, given apart."""
+    rest = {key: value for key, value in settings.items() if key not in ("threads", "preset")}
     return rest, settings.get("threads", cpu.usable_cpus())
 
 

@@ -26,16 +26,20 @@ class Epoch:
         top: (N,) int64, pixels the crop begins below the image's first row; negative: above it.
         left: (N,) int64, likewise for columns.
         flip: (N,) bool, mirrored left to right.
+        hole: (N, 2) int64, row and column of the middle of its cutout.
     """
 
     order: Tensor
     top: Tensor
     left: Tensor
     flip: Tensor
+    hole: Tensor
 
     def split(self, batches: int) -> list[Epoch]:
         """As many batches, their sizes differing by at most 1."""
-        parts = (part.tensor_split(batches) for part in (self.order, self.top, self.left, self.flip))
+        parts = (
+            part.tensor_split(batches) for part in (self.order, self.top, self.left, self.flip, self.hole)
+        )
         return [Epoch(*batch) for batch in zip(*parts, strict=True)]
 
 
@@ -44,15 +48,29 @@ def random_state(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def draw_epoch(indices: Tensor, config: TrainConfig, seed: int, epoch: int) -> Epoch:
-    """Shuffle the images `indices` (N,) and draw what becomes of each."""
+def draw_epoch(indices: Tensor, config: TrainConfig, seed: int, epoch: int, size: int) -> Epoch:
+    """Shuffle the images `indices` (N,), of `size` x `size` pixels, and draw what becomes of each."""
     generator = torch.Generator().manual_seed(random_state(seed, epoch))
     count = len(indices)
-    order = indices[torch.randperm(count, generator=generator)]
-    reach = CROP if config.augment == "crop_flip" else 0
+    shuffled = torch.randperm(count, generator=generator)
+    reach = CROP if config.augment.startswith("crop") else 0
     top, left = torch.randint(-reach, reach + 1, (2, count), generator=generator)
     chance = 0.0 if config.augment == "none" else 0.5
-    return Epoch(order, top, left, torch.rand(count, generator=generator) < chance)
+    flip = torch.rand(count, generator=generator) < chance
+    if config.augment == "crop_altflip":
+        flip = _flipped_first(count, seed)[shuffled] ^ (epoch % 2 == 1)
+    hole = torch.randint(size, (count, 2), generator=generator)
+    return Epoch(indices[shuffled], top, left, flip, hole)
+
+
+def _flipped_first(count: int, seed: int) -> Tensor:
+    """Of alternating flip, which images are mirrored in the even epochs: (N,) bool.
+
+    In two epochs that follow each other a network sees both sides of every image, where random flips show a
+    quarter of them from the left and a quarter from the right alone (Jordan 2024, arXiv 2404.00498).
+    """
+    generator = torch.Generator().manual_seed(random_state(seed))
+    return torch.rand(count, generator=generator) < 0.5
 
 
 def augmented(images: Tensor, batch: Epoch) -> Tensor:
@@ -72,6 +90,25 @@ def augmented(images: Tensor, batch: Epoch) -> Tensor:
     # The slice between the indices puts the channels last.
     pixels = images[batch.order[:, None, None], :, rows[:, :, None], columns[:, None, :]]
     return pixels.permute(0, 3, 1, 2)
+
+
+def cut_out(images: Tensor, batch: Epoch, side: int) -> Tensor:
+    """A square of each normalised image set to the mean, in place; it may reach over the edge.
+
+    DeVries and Taylor 2017, arXiv 1708.04552.
+
+    Args:
+        images: (B, C, S, S) float32.
+        batch: of the same B images.
+        side: of the square in pixels; 0: no square.
+    """
+    if side == 0:
+        return images
+    first = (batch.hole - side // 2)[:, :, None]
+    position = torch.arange(images.shape[-1])
+    rows, columns = ((first <= position) & (position < first + side)).unbind(1)
+    squares = rows[:, None, :, None] & columns[:, None, None, :]
+    return images.masked_fill_(squares.to(images.device), 0.0)
 
 
 def normalized(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

@@ -22,18 +22,20 @@ import torch.utils.deterministic
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from ..data.cache import Dataset
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase
 from .allocator import keep_freed_memory
-from .batches import Epoch, augmented, draw_epoch, normalized, random_state
+from .average import moving_average
+from .batches import Epoch, augmented, cut_out, draw_epoch, normalized, random_state
 from .config import TrainConfig
 from .optimizer import make_optimizer
 from .schedule import learning_rate
 from .small_maps import SmallMaps
-from .state import Progress, restore, save
+from .state import Progress, Stateful, restore, save
 
 SAVE_EVERY_S = 60.0
 
@@ -93,8 +95,11 @@ def train(
     # One part for all seeds: runs that differ in their seed alone stay comparable.
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
     optimizer = make_optimizer(network, config)
-    training = _Training(network, optimizer, data, indices, config, seed, partial, report, should_stop, clock)
-    at = (restore(partial, network, optimizer, report) if partial else None) or Progress()
+    average = moving_average(network, config.ema_decay) if config.ema_decay else None
+    training = _Training(
+        network, optimizer, average, data, indices, config, seed, partial, report, should_stop, clock
+    )
+    at = (restore(partial, training.stateful, report) if partial else None) or Progress()
     own_generators = [training.device] if training.device.type == "cuda" else []
     with SmallMaps(), torch.random.fork_rng(own_generators):
         deterministic = training.has_deterministic_algorithms()
@@ -105,6 +110,8 @@ def train(
                     training.evaluate(at.epoch)
                 training.train_epoch(at)
             acc, loss = training.evaluate(at.epoch)
+    if average:
+        network.load_state_dict(average.module.state_dict())
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return TrainResult(acc, loss, config.epochs, config.epochs * len(indices) / at.seconds, deterministic)
 
@@ -115,6 +122,7 @@ class _Training:
 
     network: nn.Module
     optimizer: Optimizer
+    average: AveragedModel | None
     data: Dataset
     indices: Tensor
     config: TrainConfig
@@ -129,6 +137,10 @@ class _Training:
         return next(self.network.parameters()).device
 
     @property
+    def stateful(self) -> Stateful:
+        return Stateful(self.network, self.optimizer, self.average)
+
+    @property
     def steps_per_epoch(self) -> int:
         return math.ceil(len(self.indices) / self.config.batch_size)
 
@@ -136,7 +148,9 @@ class _Training:
         """From `at` to the end of its epoch; `at` moves along and is saved there, each minute, on a stop."""
         phase(self.report, "train")
         self.network.train()
-        batches = draw_epoch(self.indices, self.config, self.seed, at.epoch).split(self.steps_per_epoch)
+        size = self.data.train_images.shape[-1]
+        epoch = draw_epoch(self.indices, self.config, self.seed, at.epoch, size)
+        batches = epoch.split(self.steps_per_epoch)
         saved = self.clock()
         for batch in batches[at.step :]:
             self._step(batch, at)
@@ -154,7 +168,8 @@ class _Training:
     def evaluate(self, epoch: int) -> tuple[float, float]:
         """Accuracy in percent and mean loss on the whole test split, in fp32."""
         phase(self.report, "evaluate")
-        self.network.eval()
+        network = self.average.module if self.average else self.network
+        network.eval()
         images, labels = self.data.test_images, self.data.test_labels
         total, done, correct, loss_sum = len(labels), 0, 0, 0.0
         size = self.config.batch_size
@@ -162,7 +177,7 @@ class _Training:
             for batch_images, batch_labels in zip(images.split(size), labels.split(size), strict=True):
                 if self.should_stop():
                     raise Stopped
-                logits = self.network(self._on_device(batch_images))
+                logits = network(self._on_device(batch_images))
                 targets = batch_labels.to(self.device)
                 loss_sum += F.cross_entropy(logits, targets, reduction="sum").item()
                 correct += _correct(logits, targets)
@@ -195,6 +210,7 @@ class _Training:
             group["lr"] = lr
         _seed_dropout(random_state(self.seed, at.epoch, at.step))
         images = self._on_device(augmented(self.data.train_images, batch))
+        images = cut_out(images, batch, self.config.cutout)
         labels = self.data.train_labels[batch.order].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             logits = self.network(images)
@@ -210,6 +226,8 @@ class _Training:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.network)
         at.step += 1
         at.seen += len(labels)
         at.loss_sum += loss.item() * len(labels)
@@ -240,7 +258,7 @@ class _Training:
 
     def _save(self, at: Progress) -> None:
         if self.partial:
-            save(self.partial, self.network, self.optimizer, at)
+            save(self.partial, self.stateful, at)
 
 
 def _correct(logits: Tensor, labels: Tensor) -> int:

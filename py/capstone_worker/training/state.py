@@ -49,14 +49,38 @@ class Progress:
         self.loss_sum = 0.0
 
 
-def save(folder: Path, network: nn.Module, optimizer: Optimizer, progress: Progress) -> None:
+@dataclass(frozen=True)
+class Stateful:
+    """What changes from step to step.
+
+    Attributes:
+        network: that is trained.
+        optimizer: of its parameters.
+        average: of its weights, with the number of steps in it; None where none are averaged.
+    """
+
+    network: nn.Module
+    optimizer: Optimizer
+    average: nn.Module | None = None
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """By the name that begins their tensors' names."""
+        return {"model": self.network, **({"average": self.average} if self.average else {})}
+
+
+def save(folder: Path, training: Stateful, progress: Progress) -> None:
     """Add a state and remove all but the newest two.
 
     Raises:
         UserError, MachineError: as `artifact.write.write_atomic`.
     """
-    tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, values in optimizer.state_dict()["state"].items():
+    tensors = {
+        f"{kind}.{name}": tensor
+        for kind, network in training.networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+    for index, values in training.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
     path = folder / f"{progress.epoch:06d}-{progress.step:08d}.pt"
     write_model(path, tensors, {"format": FORMAT, "progress": asdict(progress)})
@@ -64,8 +88,8 @@ def save(folder: Path, network: nn.Module, optimizer: Optimizer, progress: Progr
         old.unlink()
 
 
-def restore(folder: Path, network: nn.Module, optimizer: Optimizer, report: Report) -> Progress | None:
-    """Put network and optimizer into the newest readable state; None, and nothing done, without one.
+def restore(folder: Path, training: Stateful, report: Report) -> Progress | None:
+    """Put networks and optimizer into the newest readable state; None, and nothing done, without one.
 
     A state that cannot be read is removed and a warning logged.
     """
@@ -76,7 +100,7 @@ def restore(folder: Path, network: nn.Module, optimizer: Optimizer, report: Repo
             log(report, "warning", f"Training state unreadable, using the one before: {error.message}")
             path.unlink()
             continue
-        return _apply(state, network, optimizer)
+        return _apply(state, training)
     return None
 
 
@@ -84,11 +108,12 @@ def _newest_first(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.pt"), reverse=True)
 
 
-def _apply(state: ModelFile, network: nn.Module, optimizer: Optimizer) -> Progress:
+def _apply(state: ModelFile, training: Stateful) -> Progress:
     record = state.record or {}
-    network.load_state_dict(
-        {name.removeprefix("model."): t for name, t in state.tensors.items() if name.startswith("model.")}
-    )
+    for kind, network in training.networks.items():
+        own = {name: tensor for name, tensor in state.tensors.items() if name.startswith(f"{kind}.")}
+        network.load_state_dict({name.removeprefix(f"{kind}."): tensor for name, tensor in own.items()})
+    optimizer = training.optimizer
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     values: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in state.tensors.items():

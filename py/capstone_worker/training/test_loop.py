@@ -78,6 +78,37 @@ def test_stopped_and_resumed_is_bit_identical(
     assert (result.acc, result.loss) == (expected.acc, expected.loss)
 
 
+@pytest.mark.parametrize("call", [2, 5, 17])
+def test_an_average_goes_on_bit_identical(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig, tmp_path: Path, call: int
+) -> None:
+    config = replace(config, ema_decay=0.9, cutout=4, augment="crop_altflip")
+    undisturbed, resumed = new_network(), new_network()
+    run(undisturbed, tiny, config)
+    with pytest.raises(Stopped):
+        run(new_network(), tiny, config, tmp_path, stop_at(call))
+    run(resumed, tiny, config, tmp_path)
+    assert_same_bits(resumed, undisturbed)
+
+
+def test_the_average_is_what_is_evaluated_and_kept(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig
+) -> None:
+    """The average of a single step is that step; of more, a sum that is written out here."""
+    steps = replace(config, epochs=1, schedule="constant", warmup_epochs=0, augment="none")
+    plain, averaged = new_network(), new_network()
+    run(plain, tiny, steps)
+    evaluated = run(averaged, tiny, replace(steps, ema_decay=1e-9))
+    torch.testing.assert_close(averaged.state_dict(), plain.state_dict(), rtol=1e-6, atol=1e-6)
+    slow = new_network()
+    kept = run(slow, tiny, replace(steps, ema_decay=1 - 1e-9))
+    first = new_network()
+    with pytest.raises(Stopped):
+        run(first, tiny, steps, should_stop=stop_at(1))
+    torch.testing.assert_close(slow.state_dict(), first.state_dict(), rtol=1e-5, atol=1e-5)
+    assert kept.loss != evaluated.loss
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_vit_goes_on_bit_identical(
     tiny: Dataset, config: TrainConfig, tmp_path: Path, precision: Literal["fp32", "bf16"]
