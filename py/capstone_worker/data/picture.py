@@ -17,10 +17,13 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
+
+from .plain_png import read_plain_png
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -55,14 +58,21 @@ def read_picture(path: Path, image_size: int) -> Pixels:
         PictureError: no image, a broken one, or one of those refused.
     """
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PictureError(
-                    f"the image has {image.width} x {image.height} pixels, at most {MAX_PIXELS} are decoded"
-                )
-            return np.asarray(resized(_rgb(_upright(image)), image_size)).transpose(2, 0, 1)
+        with path.open("rb") as file:
+            plain = read_plain_png(file, image_size)
+            return _read_any(file, image_size) if plain is None else plain
     except _PARSER_ERRORS as error:
         raise PictureError("the image cannot be decoded") from error
+
+
+def _read_any(file: BinaryIO, image_size: int) -> Pixels:
+    file.seek(0)
+    with Image.open(file) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise PictureError(
+                f"the image has {image.width} x {image.height} pixels, at most {MAX_PIXELS} are decoded"
+            )
+        return np.asarray(resized(_rgb(_upright(image)), image_size)).transpose(2, 0, 1)
 
 
 def resized(image: Image.Image, image_size: int) -> Image.Image:
