@@ -60,7 +60,7 @@ class ArchitectureFacts:
 
     Attributes:
         family: chooses a recipe's levels, for example ``resnet``.
-        stems: the first layers it can have.
+        stems: the first layers it can have, the default first.
         default_image_size: where a job names none.
         minimum_image_size: the smallest it takes.
         image_size_multiple_of: what every size it takes is a multiple of.

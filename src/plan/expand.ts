@@ -98,15 +98,16 @@ function resolveModel(entry: Job['models'][number]): {
         : `Did you mean "${guess}"?`,
     ]);
   }
+  const weights = given.weights && known.weights[given.weights];
   return {
     model: {
       name: given.name,
       arch,
-      stem: given.stem ?? 'imagenet',
+      stem: given.stem ?? known.stems[0],
       image_size: given.image_size ?? known.image_size.default,
     },
     family: known.family,
-    ...(given.weights === undefined ? {} : { weights: known.weights[given.weights] }),
+    ...(weights === undefined ? {} : { weights }),
     ...(given.checkpoint === undefined ? {} : { checkpoint: given.checkpoint }),
   };
 }

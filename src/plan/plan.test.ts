@@ -205,7 +205,7 @@ describe('refusals', () => {
   test('an unknown model, with the nearest known one', () => {
     expect(refusal(() => planJob(sweep({ models: ['resnet81'] }), known()))).toEqual([
       'model_unknown',
-      'unknown model "resnet81"; known: resnet18, vit_b_16',
+      'unknown model "resnet81"; known: resnet18, vit_b_16, resnet20, resnet32, resnet44, resnet56',
       'Did you mean "resnet18"?',
     ]);
   });

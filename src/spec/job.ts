@@ -34,7 +34,9 @@ export const Model = z
     weights: PublishedWeights.optional().meta({
       description: 'Train from torchvision’s weights of this data set; default: from random ones.',
     }),
-    stem: Stem.optional().meta({ description: 'First layers; default `imagenet`.' }),
+    stem: Stem.optional().meta({
+      description: 'First layers; default: `imagenet`, of the CIFAR ResNets `cifar`.',
+    }),
     image_size: z
       .number()
       .int()
@@ -59,7 +61,11 @@ export const Model = z
       });
     const { stem, image_size } = model;
     if (stem !== undefined && !arch.stems.includes(stem)) refuse('stem', arch.stems.join(' or '));
-    if (model.weights !== undefined && stem === 'cifar') refuse('weights', 'none with the stem cifar');
+    if (model.weights !== undefined && arch.weights[model.weights] === undefined) {
+      refuse('weights', 'none: nobody publishes such weights of this architecture');
+    } else if (model.weights !== undefined && stem === 'cifar') {
+      refuse('weights', 'none with the stem cifar');
+    }
     if (model.weights !== undefined && model.checkpoint !== undefined) {
       refuse('weights', 'none beside a checkpoint');
     }

@@ -19,6 +19,8 @@ test('what each architecture can have', () => {
       { name: 'fine', arch: 'vit_b_16', image_size: 224, weights: 'imagenet' },
       { name: 'resnet18', image_size: 33, stem: 'cifar' },
       { name: 'started', arch: 'resnet18', weights: 'imagenet' },
+      'resnet20',
+      { name: 'explicit', arch: 'resnet56', stem: 'cifar' },
       { name: 'of-mine', checkpoint: 'mine.pth', image_size: 40 },
     ),
   ).toEqual([]);
@@ -32,6 +34,7 @@ test('what none can have, all at once', () => {
       { name: 'resnet18', weights: 'imagenet', stem: 'cifar' },
       { name: 'given', arch: 'resnet18', weights: 'imagenet', checkpoint: 'mine.pth' },
       { name: 'else', arch: 'resnet18', weights: 'imagenett' },
+      { name: 'resnet20', stem: 'imagenet', weights: 'imagenet' },
     ),
   ).toEqual([
     'job.json, models[0].image_size: expected a multiple of 16, at least 32, found 40',
@@ -40,6 +43,8 @@ test('what none can have, all at once', () => {
     'job.json, models[2].weights: expected none with the stem cifar, found "imagenet"',
     'job.json, models[3].weights: expected none beside a checkpoint, found "imagenet"',
     'job.json, models[4].weights: expected "imagenet", found "imagenett"',
+    'job.json, models[5].stem: expected cifar, found "imagenet"',
+    'job.json, models[5].weights: expected none: nobody publishes such weights of this architecture, found "imagenet"',
   ]);
 });
 

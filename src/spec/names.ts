@@ -64,12 +64,21 @@ export type PublishedWeights = z.infer<typeof PublishedWeights>;
 export interface Architecture {
   /** Families share their recipes and their rows in the precision table. */
   readonly family: string;
-  readonly stems: readonly z.infer<typeof Stem>[];
+  /** The first is the default. */
+  readonly stems: readonly [z.infer<typeof Stem>, ...z.infer<typeof Stem>[]];
   /** Side of the square input in pixels. */
   readonly image_size: { readonly default: number; readonly minimum: number; readonly multiple_of: number };
   /** Files of published weights, as torchvision names them: each ends in the first digits of its SHA-256. */
-  readonly weights: Readonly<Record<PublishedWeights, string>>;
+  readonly weights: Readonly<Partial<Record<PublishedWeights, string>>>;
 }
+
+/** Those of He et al. 2015, section 4.2. */
+const CIFAR_RESNET: Architecture = {
+  family: 'resnet',
+  stems: ['cifar'],
+  image_size: { default: 32, minimum: 8, multiple_of: 1 },
+  weights: {},
+};
 
 export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   resnet18: {
@@ -85,6 +94,10 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     image_size: { default: 224, minimum: 32, multiple_of: 16 },
     weights: { imagenet: 'vit_b_16-c867db91.pth' },
   },
+  resnet20: CIFAR_RESNET,
+  resnet32: CIFAR_RESNET,
+  resnet44: CIFAR_RESNET,
+  resnet56: CIFAR_RESNET,
 };
 
 /** Undefined for a name that is none, `constructor` among them. */

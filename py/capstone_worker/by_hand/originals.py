@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..models.architectures import default_image_size, family
+from ..models.architectures import default_image_size, default_stem, family
 from .names import artifact_name, checkpoint_name
 
 
@@ -57,5 +57,10 @@ def originals(job: Mapping[str, Any]) -> Iterator[Original]:
     """
     for name, dataset, seed in product(job["models"], job["datasets"], job["seeds"]):
         # No flag says otherwise; a spec for `capstone run` can.
-        model = {"name": name, "arch": name, "stem": "imagenet", "image_size": default_image_size(name)}
+        model = {
+            "name": name,
+            "arch": name,
+            "stem": default_stem(name),
+            "image_size": default_image_size(name),
+        }
         yield Original(model, family(name), dataset, seed)

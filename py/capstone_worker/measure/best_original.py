@@ -20,7 +20,7 @@ from ..runtimes.registry import available
 from ..runtimes.runtime import Forward, Prepared
 from ..runtimes.source import Source
 from .idle import wait_until_idle
-from .latency import MIN_ROUNDS, Call, alternate
+from .latency import Call, alternate
 
 EAGER = "torch float32"
 
@@ -91,10 +91,7 @@ def find_best_original(
     passes = cache(lambda name: name == EAGER or loses_nothing(candidates[name].forward))
     contenders = _contenders(_seconds(calls, should_stop), passes)
     timed = alternate(
-        {name: calls[name] for name in contenders},
-        should_stop=should_stop,
-        settle=wait_until_idle,
-        max_rounds=MIN_ROUNDS,
+        {name: calls[name] for name in contenders}, should_stop=should_stop, settle=wait_until_idle
     )
     best = min(filter(passes, contenders), key=lambda name: timed.latency(name).p50_ms)
     ratio = timed.ratio(EAGER, best)

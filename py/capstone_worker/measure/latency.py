@@ -127,7 +127,6 @@ def alternate(
     should_stop: ShouldStop = never_stop,
     clock: Clock = time.perf_counter_ns,
     settle: Settle = no_wait,
-    max_rounds: int = MAX_ROUNDS,
 ) -> Timed:
     """Time several calls against each other, with this machine's other measurements held off.
 
@@ -138,26 +137,25 @@ def alternate(
         clock: nanoseconds, monotonic.
         settle: called before every block: `idle.wait_until_idle` where not all of them compute with the same
             pool of threads.
-        max_rounds: of blocks, from MIN_ROUNDS: fewer where a ratio is wanted and no verdict.
 
     Raises:
         Stopped: asked to stop.
     """
     with exclusive(should_stop), _no_garbage_collection():
         before = read_state()
-        schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls), max_rounds)
+        schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
         blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
 
-def plan_blocks(round_s: float, models: int = 2, max_rounds: int = MAX_ROUNDS) -> Schedule:
+def plan_blocks(round_s: float, models: int = 2) -> Schedule:
     """How to spend the time, given the seconds that one call of each model takes together."""
     untimed = 1 if round_s < COLD_BELOW_S else 0
     # The budget is for a pair: a third model does not take time from the other two.
     budget = BUDGET_S * models / 2
     timed = min(max(1, int(budget / MAX_ROUNDS / round_s) - untimed), MAX_CALLS)
     affordable = int(LIMIT_S / round_s / (untimed + timed))
-    rounds = min(max(affordable, MIN_ROUNDS), max_rounds)
+    rounds = min(max(affordable, MIN_ROUNDS), MAX_ROUNDS)
     return Schedule(rounds - rounds % 2, untimed, timed)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .. import schema
 from ..errors import UserError
 from . import resnet, vit
+from .cifar_resnet import cifar_resnet
 from .resnet import Stem
 
 
@@ -31,9 +32,19 @@ class Architecture:
     at_image_size: Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]]
 
 
+def _cifar_resnet(depth: int) -> Architecture:
+    return Architecture(
+        lambda num_classes, stem, image_size: cifar_resnet(depth, num_classes),
+        "fc",
+        lambda tensors: "cifar",
+        lambda tensors, image_size: tensors,
+    )
+
+
 ARCHITECTURES: dict[str, Architecture] = {
     "resnet18": Architecture(resnet.resnet18, "fc", resnet.stem_of, lambda tensors, image_size: tensors),
     "vit_b_16": Architecture(vit.vit_b_16, "heads.head", lambda tensors: "imagenet", vit.at_image_size),
+    **{f"resnet{depth}": _cifar_resnet(depth) for depth in (20, 32, 44, 56)},
 }
 
 
@@ -71,6 +82,17 @@ def default_image_size(arch: str) -> int:
     """
     architecture(arch)
     return schema.architecture(arch).default_image_size
+
+
+def default_stem(arch: str) -> Stem:
+    """The first layers where a job names none.
+
+    Raises:
+        UserError: as `architecture`.
+    """
+    architecture(arch)
+    stem: Stem = schema.architecture(arch).stems[0]  # type: ignore[assignment]
+    return stem
 
 
 def check_settings(arch: str, *, stem: Stem, image_size: int) -> None:

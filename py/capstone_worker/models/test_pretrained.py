@@ -203,10 +203,18 @@ def test_without_a_mirror_the_address_is_torchvisions(
     assert server.requests == [f"CONNECT {folder.split('/')[2]}:443"]
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+WEIGHTS = {arch: said["weights"] for arch, said in schema.load("job")["x-architectures"].items()}
+
+
+def test_what_torchvision_has_no_network_of_has_no_published_weights() -> None:
+    assert {arch for arch, files in WEIGHTS.items() if files} == ARCHITECTURES.keys() & set(
+        torchvision.models.list_models()
+    )
+
+
+@pytest.mark.parametrize("arch", [arch for arch, files in WEIGHTS.items() if files])
 def test_the_schema_names_torchvisions_files(arch: str) -> None:
-    said = schema.load("job")["x-architectures"][arch]["weights"]["imagenet"]
-    assert published_weights(arch).url.rpartition("/")[2] == said
+    assert published_weights(arch).url.rpartition("/")[2] == WEIGHTS[arch]["imagenet"]
     assert normalisation(arch) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
