@@ -26,6 +26,7 @@ from capstone_worker.models.file import load_model
 from capstone_worker.report import never_stop
 from capstone_worker.runtimes.source import Source
 from capstone_worker.runtimes.torch_eager import TorchEager
+from capstone_worker.steps.base import Context
 from capstone_worker.steps.registry import apply_steps
 
 AMOUNTS = [0.0, 0.2, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97]
@@ -53,6 +54,7 @@ def main() -> None:
         f"test acc % (n={len(data.test_labels)})": (data.test_images, data.test_labels),
     }
     normalisation = record["normalisation"]
+    context = Context(record["model"]["image_size"])
 
     def evaluate(network: torch.fx.GraphModule, images: Tensor, labels: Tensor) -> float:
         source = Source(network, record["model"]["image_size"])
@@ -76,7 +78,7 @@ def main() -> None:
         prune = {"step": "prune_magnitude", "amount": amount, "scope": "global"}
         cells = []
         for steps in ([prune], [prune, {"step": "quantize_dynamic"}]):
-            network, _ = apply_steps(original.network, steps, lambda event: None)
+            network, _ = apply_steps(original.network, steps, context, lambda event: None)
             cells += [f"{evaluate(network, *split):.2f}" for split in splits.values()]
         print(f"| {amount:.3f} | " + " | ".join(cells) + " |", flush=True)
 

@@ -6,6 +6,14 @@
 import { z } from 'zod';
 import { FORMAT_VERSION, Name } from './names.ts';
 
+export const Specialize = z.strictObject({ step: z.literal('specialize') }).meta({
+  description:
+    'Exact, for the image size of the model: batch norm folded, kernel taps that only meet padding cut away.',
+  'x-version': 1,
+  'x-single-cpu': true,
+  'x-never-after': [],
+});
+
 export const PruneMagnitude = z
   .strictObject({
     step: z.literal('prune_magnitude'),
@@ -34,7 +42,7 @@ export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynami
   'x-never-after': ['quantize_dynamic'],
 });
 
-const STEPS = [PruneMagnitude, QuantizeDynamic] as const;
+const STEPS = [Specialize, PruneMagnitude, QuantizeDynamic] as const;
 
 export const Step = z.discriminatedUnion('step', [...STEPS]);
 export type Step = z.infer<typeof Step>;

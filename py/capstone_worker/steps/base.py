@@ -18,6 +18,17 @@ class Applied:
     record: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a step may know besides the network.
+
+    Attributes:
+        image_size: side of the square images in pixels that the model is for.
+    """
+
+    image_size: int
+
+
 class Step(Protocol):
     """A step with its settings, which are its fields and were checked when it was made.
 
@@ -26,6 +37,6 @@ class Step(Protocol):
 
     name: ClassVar[str]
 
-    def apply(self, network: fx.GraphModule, report: Report) -> Applied:
+    def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
         """A new network; the given one stays as it is."""
         ...

@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from ..errors import UserError
 from ..report import Report
-from .base import Applied
+from .base import Applied, Context
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class PruneMagnitude:
                 "Choose one of these",
             )
 
-    def apply(self, network: fx.GraphModule, report: Report) -> Applied:
+    def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
         """The pruned network; the record tells `weights` (how many it chose from) and `zeroed`."""
         pruned = copy.deepcopy(network)
         weights = matrices(pruned)

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from ..errors import UserError
 from ..models import Int8Linear
 from ..report import Report
-from .base import Applied
+from .base import Applied, Context
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class QuantizeDynamic:
 
     name: ClassVar[str] = "quantize_dynamic"
 
-    def apply(self, network: fx.GraphModule, report: Report) -> Applied:
+    def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
         """The quantised network; the record tells `layers`, how many Linears there were.
 
         Raises:

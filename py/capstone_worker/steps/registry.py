@@ -9,21 +9,23 @@ from torch import fx
 
 from ..errors import UserError
 from ..report import Report, phase
-from .base import Step
+from .base import Context, Step
 from .prune_magnitude import PruneMagnitude
 from .quantize_dynamic import QuantizeDynamic
+from .specialize import Specialize
 
-STEPS: dict[str, type[Step]] = {step.name: step for step in (PruneMagnitude, QuantizeDynamic)}
+STEPS: dict[str, type[Step]] = {step.name: step for step in (Specialize, PruneMagnitude, QuantizeDynamic)}
 
 
 def apply_steps(
-    network: fx.GraphModule, steps: Sequence[Mapping[str, Any]], report: Report
+    network: fx.GraphModule, steps: Sequence[Mapping[str, Any]], context: Context, report: Report
 ) -> tuple[fx.GraphModule, list[dict[str, Any]]]:
     """Apply the steps in order to a network, which stays as it is.
 
     Args:
         network: traced.
         steps: resolved by the schema, defaults filled in: ``{"step": name, ...settings}``.
+        context: of all of them.
         report: told each step as a phase.
 
     Returns:
@@ -35,7 +37,7 @@ def apply_steps(
     records = []
     for step in [_make(spec) for spec in steps]:
         phase(report, step.name)
-        applied = step.apply(network, report)
+        applied = step.apply(network, context, report)
         network = applied.network
         records.append(applied.record)
     return network, records

@@ -21,6 +21,7 @@ from ..models.vit import VisionTransformer
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
 from ..runtimes.source import Source
+from .base import Context
 from .prune_magnitude import PruneMagnitude, magnitude_masks
 from .quantize_dynamic import QuantizeDynamic, quantize_rows
 from .registry import apply_steps
@@ -28,6 +29,8 @@ from .registry import apply_steps
 PRUNE = {"step": "prune_magnitude", "amount": 0.5, "scope": "global"}
 PRUNE_LAYERS = {"step": "prune_magnitude", "amount": 0.9, "scope": "layer"}
 QUANTIZE = {"step": "quantize_dynamic"}
+SPECIALIZE = {"step": "specialize"}
+AT_32 = Context(image_size=32)
 RECORD = {"model": {"arch": "resnet18", "num_classes": 10, "image_size": 32}}
 
 
@@ -58,13 +61,21 @@ def vit() -> fx.GraphModule:
 @pytest.mark.parametrize("architecture", ["resnet18", "vit"])
 @pytest.mark.parametrize(
     "steps",
-    [[], [PRUNE], [QUANTIZE], [PRUNE_LAYERS, QUANTIZE]],
+    [
+        [],
+        [PRUNE],
+        [QUANTIZE],
+        [PRUNE_LAYERS, QUANTIZE],
+        [SPECIALIZE],
+        [PRUNE, SPECIALIZE, QUANTIZE],
+        [QUANTIZE, SPECIALIZE],
+    ],
     ids=lambda steps: "+".join(step["step"] for step in steps) or "none",
 )
 def test_chains_survive_a_file(
     request: pytest.FixtureRequest, architecture: str, steps: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    network, records = apply_steps(request.getfixturevalue(architecture), steps, ignore)
+    network, records = apply_steps(request.getfixturevalue(architecture), steps, AT_32, ignore)
     save_model(tmp_path / "m.pt", network, RECORD)
     loaded = load_model(tmp_path / "m.pt").network
     runtime, images = RUNTIMES["torch"], torch.randn(2, 3, 32, 32)
@@ -75,7 +86,7 @@ def test_chains_survive_a_file(
 
 
 def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: Path) -> None:
-    network, _ = apply_steps(resnet18, [PRUNE, QUANTIZE], ignore)
+    network, _ = apply_steps(resnet18, [PRUNE, QUANTIZE], AT_32, ignore)
     save_model(tmp_path / "m.pt", network, RECORD)
     code = (
         "import hashlib, pathlib, sys, torch\n"
@@ -128,7 +139,7 @@ def test_of_equal_weights_the_first_go() -> None:
 def test_prune_magnitude(scope: Literal["global", "layer"], zeroed: int) -> None:
     network = small()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    applied = PruneMagnitude(0.5, scope).apply(network, ignore)
+    applied = PruneMagnitude(0.5, scope).apply(network, AT_32, ignore)
     after = applied.network.state_dict()
     counts = {
         name: int((tensor == 0).sum()) for name, tensor in after.items() if name in ("0.weight", "3.weight")
@@ -149,7 +160,7 @@ def test_prune_magnitude(scope: Literal["global", "layer"], zeroed: int) -> None
 
 def test_prune_magnitude_of_a_vit(vit: fx.GraphModule) -> None:
     """Every matrix, the attention's too; neither class token nor position embedding."""
-    applied = PruneMagnitude(0.9, "layer").apply(vit, ignore)
+    applied = PruneMagnitude(0.9, "layer").apply(vit, AT_32, ignore)
     pruned = {
         name
         for name, tensor in applied.network.named_parameters()
@@ -175,7 +186,7 @@ def test_prune_magnitude_of_a_vit(vit: fx.GraphModule) -> None:
 
 def test_quantize_dynamic_of_a_vit(vit: fx.GraphModule, tmp_path: Path) -> None:
     """Two thirds of an encoder's matrices become a quarter: a ViT's file comes to about half."""
-    applied = QuantizeDynamic().apply(vit, ignore)
+    applied = QuantizeDynamic().apply(vit, AT_32, ignore)
     assert applied.record == {"step": "quantize_dynamic", "layers": 5}
     attention = applied.network.get_submodule("encoder.layers.encoder_layer_0.self_attention")
     assert {name: tensor.dtype for name, tensor in attention.named_parameters()} == dict.fromkeys(
@@ -228,7 +239,7 @@ def test_quantized_weights_are_within_half_a_scale() -> None:
 
 def test_quantize_dynamic() -> None:
     network = small()
-    applied = QuantizeDynamic().apply(network, ignore)
+    applied = QuantizeDynamic().apply(network, AT_32, ignore)
     assert applied.record == {"step": "quantize_dynamic", "layers": 1}
     assert isinstance(applied.network.get_submodule("3"), Int8Linear)
     assert isinstance(network.get_submodule("3"), nn.Linear)
@@ -236,24 +247,24 @@ def test_quantize_dynamic() -> None:
     with torch.no_grad():
         weight[0, 0] = float("nan")
     with pytest.raises(UserError) as caught:
-        QuantizeDynamic().apply(network, ignore)
+        QuantizeDynamic().apply(network, AT_32, ignore)
     assert caught.value.message == "quantize_dynamic: 3.weight holds NaN or infinity"
 
 
 def test_a_step_is_told_as_a_phase_and_refused_before_any_work() -> None:
     events: list[Event] = []
-    apply_steps(small(), [PRUNE, QUANTIZE], events.append)
+    apply_steps(small(), [PRUNE, QUANTIZE], AT_32, events.append)
     assert events == [
         {"type": "phase", "phase": "prune_magnitude"},
         {"type": "phase", "phase": "quantize_dynamic"},
     ]
     events.clear()
     for bad, message in (
-        ({"step": "prune"}, "there is no step 'prune'; known: prune_magnitude, quantize_dynamic"),
+        ({"step": "prune"}, "there is no step 'prune'; known: specialize, prune_magnitude, quantize_dynamic"),
         (PRUNE | {"amount": 1}, "prune_magnitude, amount: expected a number from 0 to below 1, found 1"),
         (PRUNE | {"scope": "all"}, "prune_magnitude, scope: expected global or layer, found 'all'"),
     ):
         with pytest.raises(UserError) as caught:
-            apply_steps(small(), [QUANTIZE, bad], events.append)
+            apply_steps(small(), [QUANTIZE, bad], AT_32, events.append)
         assert caught.value.message == message
     assert events == []

@@ -10,6 +10,7 @@ from ..errors import Stopped, UserError
 from ..measure.counts import parameter_counts
 from ..models.file import LoadedModel, save_model
 from ..report import Report, ShouldStop, phase
+from ..steps.base import Context
 from ..steps.registry import apply_steps
 from .inputs import load_input
 from .record import common
@@ -44,7 +45,9 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         seed=spec["seed"],
     )
     _refuse_other_classes(original, spec["dataset"], task["paths"]["checkpoint"])
-    network, steps = apply_steps(original.network, recipe["steps"], report)
+    network, steps = apply_steps(
+        original.network, recipe["steps"], Context(original.record["model"]["image_size"]), report
+    )
     if should_stop():
         raise Stopped
     inherited: dict[str, Any] = {

@@ -1,0 +1,146 @@
+"""The step `specialize`: what costs nothing, at the one image size that the model is for.
+
+Batch norm is folded into the convolution before it (Jacob et al. 2017, arXiv 1712.05877, section 3.2), and
+taps of kernels that only ever meet padding are cut away: on a map of 1x1 a 3x3 kernel multiplies with its
+centre alone. The function stays, up to the order of summation.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..report import Report
+from .base import Applied, Context
+
+
+@dataclass(frozen=True)
+class Specialize:
+    """Has no settings."""
+
+    name: ClassVar[str] = "specialize"
+
+    def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
+        """The same function in fewer weights; the record tells how many of what it found.
+
+        ``folded``: batch norms; ``cut``: convolutions with fewer taps; ``weights_removed``: of both.
+        """
+        special = copy.deepcopy(network).eval()
+        before = _weights(special)
+        folded = _fold_batch_norms(special)
+        cut = _cut_taps(special, context.image_size)
+        record = {
+            "step": self.name,
+            "folded": folded,
+            "cut": cut,
+            "weights_removed": before - _weights(special),
+        }
+        return Applied(special, record)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Of a convolution along the rows or the columns.
+
+    Attributes:
+        taps: that are kept, first and past the last.
+        padding: zeros that are left on each end.
+    """
+
+    taps: tuple[int, int]
+    padding: int
+
+
+def taps_that_meet_the_map(size: int, kernel: int, stride: int, padding: int) -> Side:
+    """Which taps of a kernel ever lie on the map, and the padding of a convolution with these alone.
+
+    Where a convolution pads both ends alike, and so could not do with these alone, all taps are kept.
+
+    Args:
+        size: of the map, from 1.
+        kernel: taps, from 1.
+        stride: from 1.
+        padding: zeros on each end, from 0.
+    """
+    outputs = (size + 2 * padding - kernel) // stride + 1
+    starts = range(-padding, -padding + outputs * stride, stride)
+    used = [tap for tap in range(kernel) if any(0 <= start + tap < size for start in starts)]
+    if used:
+        first, last = used[0], used[-1] + 1
+        rest = padding - first
+        if rest >= 0 and (size + 2 * rest - (last - first)) // stride + 1 == outputs:
+            return Side((first, last), rest)
+    return Side((0, kernel), padding)
+
+
+def _fold_batch_norms(network: fx.GraphModule) -> int:
+    """Fold, in place, each batch norm that stands alone behind a convolution; how many there were."""
+    modules = dict(network.named_modules())
+    calls = _calls(network)
+    folded = 0
+    for node in list(network.graph.nodes):
+        norm = modules.get(node.target) if node.op == "call_module" else None
+        if not isinstance(norm, nn.BatchNorm2d) or not norm.track_running_stats:
+            continue
+        (before,) = node.all_input_nodes
+        conv = modules.get(before.target) if before.op == "call_module" else None
+        if not isinstance(conv, nn.Conv2d) or len(before.users) > 1 or calls[before.target] > 1:
+            continue
+        network.add_submodule(before.target, fuse_conv_bn_eval(conv, norm))
+        node.replace_all_uses_with(before)
+        network.graph.erase_node(node)
+        folded += 1
+    network.delete_all_unused_submodules()
+    network.recompile()
+    return folded
+
+
+def _cut_taps(network: fx.GraphModule, image_size: int) -> int:
+    """Cut, in place, the taps that meet padding alone; of how many convolutions."""
+    maps: dict[str, tuple[int, int]] = {}
+    calls = _calls(network)
+    convolutions = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d) and calls[name] == 1 and module.dilation == (1, 1)
+    }
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda _, inputs, name=name: maps.__setitem__(name, tuple(inputs[0].shape[2:]))
+        )
+        for name, module in convolutions.items()
+    ]
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, image_size, image_size))
+    for hook in hooks:
+        hook.remove()
+    cut = 0
+    for name, module in convolutions.items():
+        rows, columns = (
+            taps_that_meet_the_map(
+                maps[name][side], module.kernel_size[side], module.stride[side], int(module.padding[side])
+            )
+            for side in (0, 1)
+        )
+        weight = module.weight[:, :, slice(*rows.taps), slice(*columns.taps)].detach()
+        if weight.shape != module.weight.shape:
+            module.weight = nn.Parameter(weight.clone(memory_format=torch.contiguous_format))
+            module.kernel_size = (weight.shape[2], weight.shape[3])
+            module.padding = (rows.padding, columns.padding)
+            cut += 1
+    return cut
+
+
+def _calls(network: fx.GraphModule) -> Counter[str]:
+    """How often each module is called: one that is called twice belongs to two places."""
+    return Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
