@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor, fx, nn
@@ -76,13 +78,15 @@ def test_the_stock_resnet18_at_32_pixels_loses_three_fifths() -> None:
     assert 0.6 < (before - after) / before < 0.63
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
-@pytest.mark.parametrize("kernel", [1, 2, 3, 5, 7])
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+SIDES = [
+    (size, kernel, stride, padding)
+    for size, kernel, stride, padding in product((1, 2, 3, 4, 7), (1, 2, 3, 5, 7), (1, 2, 3), range(4))
+    if size + 2 * padding >= kernel
+]
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride", "padding"), SIDES)
 def test_sides_against_torch(size: int, kernel: int, stride: int, padding: int) -> None:
-    if size + 2 * padding < kernel:
-        pytest.skip("no output")
     line, taps = torch.randn(1, 1, size), torch.randn(1, 1, kernel)
     side = taps_that_meet_the_map(size, kernel, stride, padding)
     few = taps[:, :, slice(*side.taps)]
