@@ -101,10 +101,13 @@ export const PRESETS = {
 
 export const TrainSettings = z
   .strictObject({
-    preset: z.enum(['fast']).optional().meta({
-      description:
-        'Settings that go well together, used where a key is not given: `fast` is for ResNets with the stem `cifar`.',
-    }),
+    preset: z
+      .enum(Object.keys(PRESETS) as (keyof typeof PRESETS)[])
+      .optional()
+      .meta({
+        description:
+          'Settings that go well together, used where a key is not given: `fast` is for ResNets with the stem `cifar`.',
+      }),
     epochs: z
       .number()
       .int()

@@ -56,7 +56,7 @@ def plan(arguments: Arguments, workspace: Path) -> list[Task]:
 
 def _trainings(arguments: Arguments, workspace: Path) -> list[Task]:
     job = _checked(arguments.job)
-    settings, threads = _without_threads(job["train"])
+    settings, threads = _settings_and_threads(job["train"])
     tasks = []
     for original in originals(job):
         data = _dataset(original, job, workspace)
@@ -125,7 +125,7 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
 
 def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
     job = _checked(arguments.job)
-    settings, threads = _without_threads(job["benchmark"])
+    settings, threads = _settings_and_threads(job["benchmark"])
     tasks = []
     for original, reference, level in product(originals(job), job["recipes"], job["levels"]):
         recipe = recipes.read(reference)["name"]
@@ -170,7 +170,7 @@ def _flag_at(kind: str, path: str) -> str:
     return next((flag.name for flag in schema.flags(kind) if ".".join(flag.path) == key), f"flags, {path}")
 
 
-def _without_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+def _settings_and_threads(settings: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """What a task has as settings: without the preset, which is in them, and their threads, given apart."""
     rest = {key: value for key, value in settings.items() if key not in ("threads", "preset")}
     return rest, settings.get("threads", cpu.usable_cpus())

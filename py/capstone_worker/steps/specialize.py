@@ -16,7 +16,9 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..measure.counts import parameter_counts
 from ..report import Report
+from ..training.small_maps import covered
 from .base import Applied, Context
 
 
@@ -32,14 +34,14 @@ class Specialize:
         ``folded``: batch norms; ``cut``: convolutions with fewer taps; ``weights_removed``: of both.
         """
         special = copy.deepcopy(network).eval()
-        before = _weights(special)
+        before = parameter_counts(special).params
         folded = _fold_batch_norms(special)
         cut = _cut_taps(special, context.image_size)
         record = {
             "step": self.name,
             "folded": folded,
             "cut": cut,
-            "weights_removed": before - _weights(special),
+            "weights_removed": before - parameter_counts(special).params,
         }
         return Applied(special, record)
 
@@ -68,13 +70,12 @@ def taps_that_meet_the_map(size: int, kernel: int, stride: int, padding: int) ->
         stride: from 1.
         padding: zeros on each end, from 0.
     """
-    outputs = (size + 2 * padding - kernel) // stride + 1
-    starts = range(-padding, -padding + outputs * stride, stride)
-    used = [tap for tap in range(kernel) if any(0 <= start + tap < size for start in starts)]
+    outputs = covered(size, kernel, stride, padding)
+    used = [output.taps for output in outputs if output.taps.start < output.taps.stop]
     if used:
-        first, last = used[0], used[-1] + 1
+        first, last = min(taps.start for taps in used), max(taps.stop for taps in used)
         rest = padding - first
-        if rest >= 0 and (size + 2 * rest - (last - first)) // stride + 1 == outputs:
+        if rest >= 0 and len(covered(size, last - first, stride, rest)) == len(outputs):
             return Side((first, last), rest)
     return Side((0, kernel), padding)
 
@@ -140,7 +141,3 @@ def _cut_taps(network: fx.GraphModule, image_size: int) -> int:
 def _calls(network: fx.GraphModule) -> Counter[str]:
     """How often each module is called: one that is called twice belongs to two places."""
     return Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")
-
-
-def _weights(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -112,6 +112,7 @@ def train(
             acc, loss = training.evaluate(at.epoch)
     if average:
         network.load_state_dict(average.module.state_dict())
+        network.eval()
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return TrainResult(acc, loss, config.epochs, config.epochs * len(indices) / at.seconds, deterministic)
 

@@ -94,8 +94,8 @@ def small_map_conv2d(
     Returns:
         (N, O, oH, oW) in channels_last, equal to `torch.conv2d` up to the order of summation.
     """
-    rows = _covered(input.shape[2], weight.shape[2], stride[0], padding[0])
-    columns = _covered(input.shape[3], weight.shape[3], stride[1], padding[1])
+    rows = covered(input.shape[2], weight.shape[2], stride[0], padding[0])
+    columns = covered(input.shape[3], weight.shape[3], stride[1], padding[1])
     taps = _Taps.apply(weight, [(row.taps, column.taps) for row in rows for column in columns])
     parts = [(row.positions, column.positions) for row in rows for column in columns]
     by_position = input.permute(0, 2, 3, 1)
@@ -134,22 +134,22 @@ class _Taps(torch.autograd.Function):
         return whole, None
 
 
-class _Covered(NamedTuple):
+class Covered(NamedTuple):
     """What one output position meets along one side."""
 
     positions: slice
     taps: slice
 
 
-def _covered(size: int, kernel: int, stride: int, padding: int) -> list[_Covered]:
+def covered(size: int, kernel: int, stride: int, padding: int) -> list[Covered]:
     """For each output position along one side: the input positions under its kernel, the taps above them."""
     starts = range(-padding, size + padding - kernel + 1, stride)
-    covered = []
+    found = []
     for start in starts:
         first = max(start, 0)
         last = max(first, min(start + kernel, size))  # empty where the kernel meets padding alone
-        covered.append(_Covered(slice(first, last), slice(first - start, last - start)))
-    return covered
+        found.append(Covered(slice(first, last), slice(first - start, last - start)))
+    return found
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:

@@ -107,6 +107,7 @@ def test_the_average_is_what_is_evaluated_and_kept(
         run(first, tiny, steps, should_stop=stop_at(1))
     torch.testing.assert_close(slow.state_dict(), first.state_dict(), rtol=1e-5, atol=1e-5)
     assert kept.loss != evaluated.loss
+    assert not slow.training
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
