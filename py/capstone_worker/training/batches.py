@@ -35,12 +35,18 @@ class Epoch:
     flip: Tensor
     hole: Tensor
 
+    def to(self, device: torch.device) -> Epoch:
+        """The same where the images are."""
+        return Epoch(*(part.to(device) for part in self._parts))
+
     def split(self, batches: int) -> list[Epoch]:
         """As many batches, their sizes differing by at most 1."""
-        parts = (
-            part.tensor_split(batches) for part in (self.order, self.top, self.left, self.flip, self.hole)
-        )
+        parts = (part.tensor_split(batches) for part in self._parts)
         return [Epoch(*batch) for batch in zip(*parts, strict=True)]
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.order, self.top, self.left, self.flip, self.hole
 
 
 def random_state(*key: int) -> int:
@@ -78,7 +84,7 @@ def augmented(images: Tensor, batch: Epoch) -> Tensor:
 
     Args:
         images: (N, 3, S, S) uint8, all of them.
-        batch: of B images.
+        batch: of B images, on their device.
 
     Returns:
         (B, 3, S, S) uint8 in channels_last.
@@ -99,28 +105,29 @@ def cut_out(images: Tensor, batch: Epoch, side: int) -> Tensor:
 
     Args:
         images: (B, C, S, S) float32.
-        batch: of the same B images.
+        batch: of the same B images, on their device.
         side: of the square in pixels; 0: no square.
     """
     if side == 0:
         return images
     first = (batch.hole - side // 2)[:, :, None]
-    position = torch.arange(images.shape[-1])
+    position = torch.arange(images.shape[-1], device=images.device)
     rows, columns = ((first <= position) & (position < first + side)).unbind(1)
     squares = rows[:, None, :, None] & columns[:, None, None, :]
-    return images.masked_fill_(squares.to(images.device), 0.0)
+    return images.masked_fill_(squares, 0.0)
 
 
 def normalized(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """uint8 (B, 3, S, S) -> float32 in channels_last; mean and std of each channel are those of 0..1."""
     shape = (1, len(mean), 1, 1)
     scaled = images.to(torch.float32, memory_format=torch.channels_last)
-    return scaled.sub_(255 * torch.tensor(mean).view(shape)).div_(255 * torch.tensor(std).view(shape))
+    middle, spread = (torch.tensor(values, device=images.device).view(shape) for values in (mean, std))
+    return scaled.sub_(255 * middle).div_(255 * spread)
 
 
 def _reflected(start: Tensor, size: int) -> Tensor:
     """For each crop the positions it reads along one side: start (B,), -size < start < size -> (B, size)."""
-    position = start[:, None] + torch.arange(size)
+    position = start[:, None] + torch.arange(size, device=start.device)
     last = size - 1
     mirrored: Tensor = last - (last - position.abs()).abs()
     return mirrored

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ from .small_maps import SmallMaps
 from .state import Progress, Stateful, restore, save
 
 SAVE_EVERY_S = 60.0
+LOOK_EVERY_S = 0.1
+"""At a GPU's sums: to look means to wait until it has done all that it was told."""
+
+Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""objective(images, logits, labels) -> loss, a scalar; images (B, 3, S, S) normalised, logits (B, C)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ def train(
     partial: Path | None,
     report: Report,
     should_stop: ShouldStop,
+    objective: Objective | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
     """Train a network in place and evaluate it on the test split; it is left in eval mode.
@@ -77,13 +84,14 @@ def train(
 
     Args:
         network: (B, 3, S, S) float32 -> logits (B, classes), on the device to train on.
-        data: S x S images.
+        data: S x S images; a GPU gets all of them at once, where they fill at most half its memory.
         config: see there.
         seed: of order, crops, flips and dropout, at least 0. The initial weights are the caller's.
         partial: folder for the state to go on from, which the caller removes on success; None: keep none.
         report: gets `phase` train and evaluate; `progress` in images; `metric` of split train (loss, acc,
             lr) after each epoch and of split test (loss, acc) after each evaluation; epochs count from 1.
         should_stop: asked after each step and each batch of an evaluation.
+        objective: what is made small; None: cross-entropy with the configuration's label smoothing.
         clock: seconds, monotonic.
 
     Raises:
@@ -92,16 +100,33 @@ def train(
     """
     keep_freed_memory()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = next(network.parameters()).device
+    data = _near(data, device)
     # One part for all seeds: runs that differ in their seed alone stay comparable.
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
     optimizer = make_optimizer(network, config)
     average = moving_average(network, config.ema_decay) if config.ema_decay else None
     training = _Training(
-        network, optimizer, average, data, indices, config, seed, partial, report, should_stop, clock
+        network,
+        optimizer,
+        average,
+        data,
+        indices,
+        config,
+        seed,
+        partial,
+        report,
+        should_stop,
+        objective or _cross_entropy(config.label_smoothing),
+        clock,
+        _Sums(device),
     )
     at = (restore(partial, training.stateful, report) if partial else None) or Progress()
-    own_generators = [training.device] if training.device.type == "cuda" else []
-    with SmallMaps(), torch.random.fork_rng(own_generators):
+    is_gpu = device.type == "cuda"
+    if is_gpu:  # without it cuBLAS has no deterministic algorithms
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    small_maps = nullcontext() if is_gpu else SmallMaps()
+    with small_maps, torch.random.fork_rng([device] if is_gpu else []):
         deterministic = training.has_deterministic_algorithms()
         with _deterministic_algorithms(deterministic):
             while at.epoch < config.epochs:
@@ -115,6 +140,40 @@ def train(
         network.eval()
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return TrainResult(acc, loss, config.epochs, config.epochs * len(indices) / at.seconds, deterministic)
+
+
+def _near(data: Dataset, device: torch.device) -> Dataset:
+    """The images where they are trained on, unless they would fill more than half of a GPU's free memory."""
+    if device.type != "cuda":
+        return data
+    tensors = {
+        name: getattr(data, name) for name in ("train_images", "train_labels", "test_images", "test_labels")
+    }
+    free, _ = torch.cuda.mem_get_info(device)
+    if sum(tensor.nbytes for tensor in tensors.values()) > free / 2:
+        return data
+    return replace(data, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
+
+def _cross_entropy(label_smoothing: float) -> Objective:
+    return lambda _, logits, labels: F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+class _Sums:
+    """What steps come to, kept on the device until someone asks, since asking waits for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        correct = (logits.argmax(1) == labels).sum()
+        self._sums += torch.stack((loss.detach().double() * len(labels), correct.double()))
+
+    def take(self) -> tuple[float, int]:
+        """Sum of the losses and number of correct images since the last time."""
+        loss, correct = self._sums.tolist()
+        self._sums.zero_()
+        return loss, int(correct)
 
 
 @dataclass(frozen=True)
@@ -131,7 +190,9 @@ class _Training:
     partial: Path | None
     report: Report
     should_stop: ShouldStop
+    objective: Objective
     clock: Callable[[], float]
+    sums: _Sums
 
     @property
     def device(self) -> torch.device:
@@ -151,16 +212,29 @@ class _Training:
         self.network.train()
         size = self.data.train_images.shape[-1]
         epoch = draw_epoch(self.indices, self.config, self.seed, at.epoch, size)
-        batches = epoch.split(self.steps_per_epoch)
-        saved = self.clock()
+        batches = epoch.to(self.data.train_images.device).split(self.steps_per_epoch)
+        looked = saved = self.clock()
         for batch in batches[at.step :]:
+            started = self.clock()
             self._step(batch, at)
-            if self.should_stop():
-                self._save(at)
-                raise Stopped
-            if self.clock() - saved >= SAVE_EVERY_S:
+            stops = self.should_stop()
+            saves = self.clock() - saved >= SAVE_EVERY_S
+            if (
+                self.device.type == "cpu"
+                or stops
+                or saves
+                or at.step == len(batches)
+                or self.clock() - looked >= LOOK_EVERY_S
+            ):
+                self._look(at)
+                looked = self.clock()
+            at.seconds += self.clock() - started
+            self._report_progress(at)
+            if stops or saves:
                 self._save(at)
                 saved = self.clock()
+            if stops:
+                raise Stopped
         values = {"loss": at.loss_sum / at.seen, "acc": 100 * at.correct / at.seen, "lr": self._lr(at)}
         self.report({"type": "metric", "split": "train", "epoch": at.epoch + 1, "values": values})
         at.begin_next_epoch()
@@ -205,36 +279,42 @@ class _Training:
         return True
 
     def _step(self, batch: Epoch, at: Progress) -> None:
-        started = self.clock()
         lr = self._lr(at)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         _seed_dropout(random_state(self.seed, at.epoch, at.step))
-        images = self._on_device(augmented(self.data.train_images, batch))
-        images = cut_out(images, batch, self.config.cutout)
+        images = normalized(augmented(self.data.train_images, batch), self.data.mean, self.data.std)
+        images = cut_out(images, batch, self.config.cutout).to(self.device)
         labels = self.data.train_labels[batch.order].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             logits = self.network(images)
         logits = logits.float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        if not math.isfinite(loss.item()):
-            raise UserError(
-                "training_diverged",
-                f"the loss became {loss.item()} in epoch {at.epoch + 1}, step {at.step + 1}, "
-                f"at a learning rate of {lr:.3g}",
-                f"Lower train.lr (now {self.config.lr:g}) or raise train.warmup_epochs",
-            )
+        loss = self.objective(images, logits, labels)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.network)
+        self.sums.add(loss, logits, labels)
         at.step += 1
         at.seen += len(labels)
-        at.loss_sum += loss.item() * len(labels)
-        at.correct += _correct(logits, labels)
-        at.seconds += self.clock() - started
-        self._report_progress(at)
+
+    def _look(self, at: Progress) -> None:
+        """Take in what the steps came to.
+
+        Raises:
+            UserError: training_diverged.
+        """
+        loss_sum, correct = self.sums.take()
+        at.loss_sum += loss_sum
+        at.correct += correct
+        if not math.isfinite(at.loss_sum):
+            raise UserError(
+                "training_diverged",
+                f"the loss became {loss_sum} in epoch {at.epoch + 1}, by step {at.step}, "
+                f"at a learning rate of {self.optimizer.param_groups[0]['lr']:.3g}",
+                f"Lower train.lr (now {self.config.lr:g}) or raise train.warmup_epochs",
+            )
 
     def _report_progress(self, at: Progress) -> None:
         done, total = at.epoch * len(self.indices) + at.seen, self.config.epochs * len(self.indices)

@@ -212,7 +212,7 @@ def test_diverging_says_what_to_change(new_network: NewNetwork, tiny: Dataset, c
         run(new_network(), tiny, replace(config, lr=1e30, schedule="constant"))
     assert (call.value.code, call.value.message, call.value.hint) == (
         "training_diverged",
-        "the loss became nan in epoch 1, step 2, at a learning rate of 1e+30",
+        "the loss became nan in epoch 1, by step 2, at a learning rate of 1e+30",
         "Lower train.lr (now 1e+30) or raise train.warmup_epochs",
     )
 
