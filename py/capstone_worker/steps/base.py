@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from torch import fx
 
-from ..report import Report
+from ..data.cache import Dataset
+from ..report import Report, ShouldStop, never_stop
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,20 @@ class Context:
 
     Attributes:
         image_size: side of the square images in pixels that the model is for.
+        original: the network before the first step.
+        load: the images, with the normalisation that the model is for; slow the first time. Only steps that
+            say so in the schema (`x-needs`: `dataset`) may ask for them.
+        seed: of everything that a step draws at random.
+        partial: folder for the state of an interrupted training; None: keep none.
+        should_stop: asked where a long step can stop.
     """
 
     image_size: int
+    original: fx.GraphModule
+    load: Callable[[], Dataset]
+    seed: int = 0
+    partial: Path | None = None
+    should_stop: ShouldStop = never_stop
 
 
 class Step(Protocol):
@@ -38,5 +52,9 @@ class Step(Protocol):
     name: ClassVar[str]
 
     def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
-        """A new network; the given one stays as it is."""
+        """A new network in evaluation mode; the given one stays as it is.
+
+        Raises:
+            Stopped: asked to stop.
+        """
         ...

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from ..graph.trace import trace
 from ..models.build import build
 from ..report import Event
-from .base import Context
 from .specialize import Specialize, taps_that_meet_the_map
 
 
@@ -55,7 +54,7 @@ def taps_with_a_gradient(network: nn.Module, image_size: int) -> dict[str, Tenso
 )
 def test_the_same_function_without_what_cannot_matter(arch: str, stem: str, image_size: int) -> None:
     network = trained(arch, stem, image_size)
-    found = Specialize().apply(network, Context(image_size), ignore)
+    found = Specialize().apply(network, at(image_size), ignore)
     images = torch.randn(4, 3, image_size, image_size)
     with torch.inference_mode():
         torch.testing.assert_close(found.network(images), network(images), rtol=1e-4, atol=1e-4)
@@ -67,7 +66,7 @@ def test_the_same_function_without_what_cannot_matter(arch: str, stem: str, imag
 
 def test_the_stock_resnet18_at_32_pixels_loses_three_fifths() -> None:
     network = trained("resnet18", "imagenet", 32)
-    found = Specialize().apply(network, Context(32), ignore)
+    found = Specialize().apply(network, at(32), ignore)
     before, after = (sum(p.numel() for p in it.parameters()) for it in (network, found.network))
     assert found.record == {
         "step": "specialize",
@@ -111,7 +110,7 @@ class Twice(nn.Module):
 
 def test_a_convolution_that_is_called_twice_is_left_alone() -> None:
     network = trace(Twice().eval())
-    found = Specialize().apply(network, Context(8), ignore)
+    found = Specialize().apply(network, at(8), ignore)
     assert found.record == {"step": "specialize", "folded": 0, "cut": 0, "weights_removed": 0}
     images = torch.randn(2, 3, 8, 8)
     assert torch.equal(found.network(images), network(images))

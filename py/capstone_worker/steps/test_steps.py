@@ -21,7 +21,7 @@ from ..models.vit import VisionTransformer
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
 from ..runtimes.source import Source
-from .base import Context
+from .conftest import at
 from .prune_magnitude import PruneMagnitude, magnitude_masks
 from .quantize_dynamic import QuantizeDynamic, quantize_rows
 from .registry import apply_steps
@@ -30,7 +30,7 @@ PRUNE = {"step": "prune_magnitude", "amount": 0.5, "scope": "global"}
 PRUNE_LAYERS = {"step": "prune_magnitude", "amount": 0.9, "scope": "layer"}
 QUANTIZE = {"step": "quantize_dynamic"}
 SPECIALIZE = {"step": "specialize"}
-AT_32 = Context(image_size=32)
+AT_32 = at(32)
 RECORD = {"model": {"arch": "resnet18", "num_classes": 10, "image_size": 32}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..models.file import LoadedModel, save_model
 from ..report import Report, ShouldStop, phase
 from ..steps.base import Context
 from ..steps.registry import apply_steps
-from .inputs import load_input
+from .inputs import load_dataset, load_input, normalised_for
 from .record import common
 
 _CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -45,9 +46,16 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         seed=spec["seed"],
     )
     _refuse_other_classes(original, spec["dataset"], task["paths"]["checkpoint"])
-    network, steps = apply_steps(
-        original.network, recipe["steps"], Context(original.record["model"]["image_size"]), report
+    partial = Path(task["paths"]["partial"]) if "partial" in task["paths"] else None
+    context = Context(
+        original.record["model"]["image_size"],
+        original.network,
+        load=lambda: normalised_for(original, load_dataset(task, report, should_stop)),
+        seed=spec["seed"],
+        partial=partial,
+        should_stop=should_stop,
     )
+    network, steps = apply_steps(original.network, recipe["steps"], context, report)
     if should_stop():
         raise Stopped
     inherited: dict[str, Any] = {
@@ -65,6 +73,8 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
     }
     sha256, size = save_model(Path(output), network, record)
     report({"type": "artifact", "path": output, "bytes": size, "sha256": sha256})
+    if partial:
+        shutil.rmtree(partial, ignore_errors=True)
     counts = parameter_counts(network)
     return {
         "params": counts.params,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
 def find_dataset(task: Mapping[str, Any]) -> DataSource:
     """Where the data set that a task names is now; raises as `data.source.resolve`."""
-    name, source = task["spec"]["dataset"]["name"], task["spec"]["dataset"]["source"]
+    spec = task["spec"]
+    named = {"name": spec["dataset"], "source": spec["source"]} if "source" in spec else spec["dataset"]
+    name, source = named["name"], named["source"]
     root = Path(task["paths"]["dataset"])
     return resolve(name, data_root=root.parent, path=root if source == "folder" else None)
 
@@ -42,6 +45,12 @@ def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldSto
             _PLAN_AGAIN,
         )
     return load(found, size, report, should_stop)
+
+
+def normalised_for(model: LoadedModel, data: Dataset) -> Dataset:
+    """The images as the model expects them: a foreign file does not say, usual is what its images have."""
+    said = model.record.get("normalisation")
+    return replace(data, mean=tuple(said["mean"]), std=tuple(said["std"])) if said else data
 
 
 def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:
