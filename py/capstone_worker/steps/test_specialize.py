@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..graph.trace import trace
 from ..models.build import build
 from ..report import Event
+from .conftest import at
 from .specialize import Specialize, taps_that_meet_the_map
 
 
