@@ -112,3 +112,8 @@ def _level_tables(recipe: Recipe) -> Iterator[tuple[str, dict[str, Any]]]:
 def needs_one_cpu(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether all steps are quick on one CPU, as the schema says of each (``x-single-cpu``)."""
     return all(schema.step_rules(step["step"])["x-single-cpu"] for step in steps)
+
+
+def needs(steps: Sequence[Mapping[str, Any]]) -> set[str]:
+    """What the steps use besides the network, as the schema says of each (``x-needs``)."""
+    return {need for step in steps for need in schema.step_rules(step["step"]).get("x-needs", ())}

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
-import type { DataSourceKind } from '../spec/names.ts';
+import type { DataSourceKind, Device, Precision } from '../spec/names.ts';
 import { type Recipe, STEP_RULES, type Step } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
@@ -104,7 +104,7 @@ function planCombination(job: Job, combination: Combination, known: Known): Plan
   const compressed = combination.artifacts.flatMap((artifact) => {
     const compressing =
       job.kind === 'compress' || job.kind === 'sweep'
-        ? planCompression(combination, artifact, original, known)
+        ? planCompression(job.device, combination, artifact, original, known)
         : undefined;
     const input: Input = compressing
       ? { key: compressing.task.key, task: compressing }
@@ -131,7 +131,7 @@ function planTraining(
 ): PlannedTask {
   const data = datasetOf(combination, known);
   const { threads, preset: _resolved, ...settings } = job.train;
-  const { model, family, weights, seed } = combination;
+  const { model, weights, seed } = combination;
   const keyless: Omit<TrainTask, 'key'> = {
     id: taskId('train', { model: model.name, dataset: combination.dataset, seed }),
     kind: 'train',
@@ -141,14 +141,8 @@ function planTraining(
       ...(weights === undefined ? {} : { weights }),
       dataset: { name: combination.dataset, source: data.source },
       seed,
-      train: {
-        ...settings,
-        precision: resolvePrecision(
-          settings.precision,
-          { isa: known.isa, family, stem: model.stem, batch_size: settings.batch_size },
-          known.precisions,
-        ),
-      },
+      ...elsewhere(job.device),
+      train: { ...settings, precision: precisionOf(settings, combination, job.device, known) },
     },
     inputs: { dataset: data.digest },
     paths: { dataset: data.root, output: combination.checkpoint, partial: '' },
@@ -171,6 +165,7 @@ function planTraining(
 }
 
 function planCompression(
+  device: Device,
   combination: Combination,
   artifact: Artifact,
   original: Input,
@@ -178,7 +173,11 @@ function planCompression(
 ): PlannedTask {
   const recipe = recipeOf(artifact, known);
   const { model, dataset, seed } = combination;
-  const steps = stepsOf(recipe, combination.family, artifact.level);
+  const steps = stepsOf(recipe, combination.family, artifact.level).map((step) =>
+    'precision' in step ? { ...step, precision: precisionOf(step, combination, device, known) } : step,
+  );
+  const needs = new Set(steps.flatMap(({ step }) => STEP_RULES[step].needs));
+  const data = needs.has('dataset') ? datasetOf(combination, known) : undefined;
   const light = steps.every(({ step }) => STEP_RULES[step].singleCpu);
   const keyless: Omit<CompressTask, 'key'> = {
     id: taskId('compress', { model: model.name, dataset, seed }, recipe.name, artifact.level),
@@ -187,17 +186,25 @@ function planCompression(
     spec: {
       model,
       dataset,
+      ...(data === undefined ? {} : { source: data.source }),
       seed,
+      ...(needs.has('partial') ? elsewhere(device) : {}),
       recipe: {
         name: recipe.name,
         level: artifact.level,
         steps,
       },
     },
-    inputs: { checkpoint: original.key },
-    paths: { checkpoint: combination.checkpoint, output: artifact.path },
+    inputs: { checkpoint: original.key, ...(data === undefined ? {} : { dataset: data.digest }) },
+    paths: {
+      checkpoint: combination.checkpoint,
+      ...(data === undefined ? {} : { dataset: data.root }),
+      output: artifact.path,
+    },
   };
-  const task: CompressTask = { ...keyless, key: taskKey(keyless, known.software) };
+  const key = taskKey(keyless, known.software);
+  const partial = needs.has('partial') ? { partial: known.partialFolder(key) } : {};
+  const task: CompressTask = { ...keyless, key, paths: { ...keyless.paths, ...partial } };
   return {
     task,
     label: `compress ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
@@ -342,6 +349,21 @@ function hintForCheckpoint({ given, model, dataset }: Combination): string {
 
 function hintForArtifact({ model, dataset }: Combination, { level }: Artifact): string {
   return `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
+}
+
+function elsewhere(device: Device): { device?: 'cuda' } {
+  return device === 'cpu' ? {} : { device };
+}
+
+function precisionOf(
+  settings: { precision: Precision | 'auto'; batch_size: number },
+  { family, model }: Combination,
+  device: Device,
+  known: Known,
+): Precision {
+  const isa = device === 'cpu' ? known.isa : device;
+  const question = { isa, family, stem: model.stem, batch_size: settings.batch_size };
+  return resolvePrecision(settings.precision, question, known.precisions);
 }
 
 function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step[] {

@@ -8,6 +8,7 @@ import type { Interpreter } from '../python/find.ts';
 import { parseCsv } from '../results/csv.ts';
 import type { Job } from '../spec/job.ts';
 import type { DataSourceKind } from '../spec/names.ts';
+import { needsDataset } from '../spec/recipe.ts';
 import { datasetDigest, resolveDataset } from '../store/dataset.ts';
 import { readFailure } from '../store/disk-error.ts';
 import { fileDigest } from '../store/file-digest.ts';
@@ -47,7 +48,7 @@ export async function gather(
     threads: usableCpus(),
     precisions: readPrecisions(place.packageRoot),
     recipes,
-    datasets: readDatasets(job, place),
+    datasets: readDatasets(job, recipes, place),
     files: await readFacts(new Set(files), place),
     rows: existsSync(paths.rows) ? parseCsv(readFileSync(paths.rows, 'utf8')).rows : [],
     partials: new Set(listFolder(join(paths.checkpoints, '.partial'))),
@@ -61,9 +62,10 @@ function readPrecisions(packageRoot: string): PrecisionRow[] {
   return JSON.parse(readFileSync(table, 'utf8')) as PrecisionRow[];
 }
 
-function readDatasets(job: Job, place: Place): Known['datasets'] {
+function readDatasets(job: Job, recipes: Known['recipes'], place: Place): Known['datasets'] {
   const known = new Map<string, { source: DataSourceKind; root: string; digest: string }>();
-  for (const entry of job.kind === 'compress' ? [] : job.datasets) {
+  const isNeeded = job.kind !== 'compress' || [...recipes.values()].some(needsDataset);
+  for (const entry of isNeeded ? job.datasets : []) {
     const wanted = typeof entry === 'string' ? { name: entry } : entry;
     const source = resolveDataset({
       ...wanted,

@@ -8,6 +8,7 @@ import {
   ARCHITECTURES,
   architecture,
   BUNDLED_DATASET,
+  Device,
   FORMAT_VERSION,
   LEVELS,
   Level,
@@ -336,11 +337,15 @@ const tail = {
   require: noBounds,
   executor: Executor.prefault({}).meta({ description: 'Where tasks run.' }),
 };
+const device = Device.default('cpu').meta({
+  description:
+    'Where networks are trained and fine-tuned. Latencies are measured where `benchmark.devices` says.',
+});
 const train = TrainSettings.prefault({});
 const benchmark = BenchmarkSettings.prefault({});
 
 export const TrainJob = z
-  .strictObject({ ...envelope, kind: z.literal('train'), models, datasets, seeds, train, ...tail })
+  .strictObject({ ...envelope, kind: z.literal('train'), models, datasets, seeds, train, device, ...tail })
   .meta({ title: 'train', description: 'Train networks, write checkpoints.' });
 export const CompressJob = z
   .strictObject({
@@ -351,6 +356,7 @@ export const CompressJob = z
     recipes,
     levels: levels('--compression-level'),
     seeds,
+    device,
     ...tail,
   })
   .meta({ title: 'compress', description: 'Compress checkpoints, write artifacts.' });
@@ -379,6 +385,7 @@ export const SweepJob = z
     levels: levels('--levels'),
     seeds,
     train,
+    device,
     benchmark,
     ...benchmarkTail,
   })

@@ -44,6 +44,10 @@ export const Stem = z.enum(['imagenet', 'cifar']).meta({
     'First layers of a ResNet: `imagenet` is torchvision’s 7x7 stride 2 with pooling, `cifar` 3x3 stride 1 without (He et al. 2015, section 4.2).',
 });
 
+/** Where networks are trained: the CPU, or the first GPU that torch sees. */
+export const Device = z.enum(['cpu', 'cuda']);
+export type Device = z.infer<typeof Device>;
+
 export const Precision = z.enum(['fp32', 'bf16']);
 export type Precision = z.infer<typeof Precision>;
 

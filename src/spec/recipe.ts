@@ -1,9 +1,10 @@
 /**
  * Recipes: a level is data, a list of steps. The rules of which step may follow which (`x-never-after`), the
- * integer raised when a step's results change (`x-version`) and whether it is quick on one CPU (`x-single-cpu`) are
- * data in the schema too, so that both languages read the same ones.
+ * integer raised when a step's results change (`x-version`), what it needs besides the network (`x-needs`) and whether
+ * it is quick on one CPU (`x-single-cpu`) are data in the schema too, so that both languages read the same ones.
  */
 import { z } from 'zod';
+import { TrainSettings } from './job.ts';
 import { FORMAT_VERSION, Name } from './names.ts';
 
 export const Specialize = z.strictObject({ step: z.literal('specialize') }).meta({
@@ -35,6 +36,93 @@ export const PruneMagnitude = z
     'x-never-after': ['quantize_dynamic'],
   });
 
+const { shape: training } = TrainSettings;
+
+export const PruneStructured = z
+  .strictObject({
+    step: z.literal('prune_structured'),
+    target: z.enum(['macs', 'params']).default('macs').meta({
+      description: 'What the ratio is a share of: multiply-accumulates of an image, or parameters.',
+    }),
+    ratio: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .meta({ description: 'Share of the target removed, at least.', examples: [0.5] }),
+    importance: z.enum(['l2', 'taylor', 'bn_scale']).default('l2').meta({
+      description:
+        'What ranks groups of channels: norm of their weights, change of the loss to first order, scale of batch norms.',
+    }),
+    scope: z
+      .enum(['global', 'layer'])
+      .default('global')
+      .meta({ description: 'Rank channels over the whole network, or take the same share of each layer.' }),
+    round_to: z
+      .number()
+      .int()
+      .min(1)
+      .max(64)
+      .default(8)
+      .meta({ description: 'Channels that remain are a multiple of this, which kernels like.' }),
+  })
+  .meta({
+    description: 'Whole channels removed, with all that depends on them (Fang et al. 2023).',
+    'x-version': 1,
+    'x-single-cpu': false,
+    'x-needs': ['dataset'],
+    'x-never-after': ['quantize_dynamic'],
+  });
+
+export const Finetune = z
+  .strictObject({
+    step: z.literal('finetune'),
+    epochs: training.epochs.removeDefault().meta({ description: 'Passes over the training images.' }),
+    lr: training.lr.removeDefault().default(0.02).meta({ description: 'Peak learning rate.' }),
+    batch_size: training.batch_size.removeDefault().default(128).meta({ description: 'Images a step.' }),
+    weight_decay: training.weight_decay,
+    warmup_epochs: training.warmup_epochs,
+    augment: training.augment.removeDefault().default('crop_altflip'),
+    cutout: training.cutout,
+    label_smoothing: training.label_smoothing,
+    ema_decay: training.ema_decay,
+    precision: training.precision,
+    max_train_samples: training.max_train_samples,
+    distill: z
+      .strictObject({
+        temperature: z.number().gt(0).max(100).default(4).meta({ description: 'Softens what both say.' }),
+        weight: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.9)
+          .meta({ description: 'Share of the loss that is the original’s word, not the label’s.' }),
+      })
+      .nullable()
+      .default({ temperature: 4, weight: 0.9 })
+      .meta({
+        description: 'Learn from what the original says (Hinton et al. 2015); null: from labels alone.',
+      }),
+    weight_bits: z
+      .number()
+      .int()
+      .min(2)
+      .max(8)
+      .nullable()
+      .default(null)
+      .meta({
+        description:
+          'Bits that weights are rounded to while they are trained, per output channel; null: none.',
+        examples: [4],
+      }),
+  })
+  .meta({
+    description: 'Train on after pruning; the best epoch by held-out training images is kept.',
+    'x-version': 1,
+    'x-single-cpu': false,
+    'x-needs': ['dataset', 'partial'],
+    'x-never-after': ['quantize_dynamic', 'specialize'],
+  });
+
 export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynamic') }).meta({
   description: 'Int8 weights of Linear layers, per output channel; activations are quantized as they come.',
   'x-version': 1,
@@ -42,7 +130,7 @@ export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynami
   'x-never-after': ['quantize_dynamic'],
 });
 
-const STEPS = [Specialize, PruneMagnitude, QuantizeDynamic] as const;
+const STEPS = [Specialize, PruneMagnitude, PruneStructured, Finetune, QuantizeDynamic] as const;
 
 export const Step = z.discriminatedUnion('step', [...STEPS]);
 export type Step = z.infer<typeof Step>;
@@ -53,16 +141,24 @@ interface StepRules {
   readonly neverAfter: readonly string[];
   /** A second or two on one CPU, and hardly less on more: levels made of such steps run side by side. */
   readonly singleCpu: boolean;
+  /** What it uses besides the network: the images of the data set, a folder for the state of a training. */
+  readonly needs: readonly ('dataset' | 'partial')[];
 }
 
 /** What the schema says about each step, by its name. */
 export const STEP_RULES: Readonly<Record<StepName, StepRules>> = Object.fromEntries(
   STEPS.map((schema) => {
-    const meta = schema.meta() as { 'x-version': number; 'x-never-after': string[]; 'x-single-cpu': boolean };
+    const meta = schema.meta() as {
+      'x-version': number;
+      'x-never-after': string[];
+      'x-single-cpu': boolean;
+      'x-needs'?: StepRules['needs'];
+    };
     const rules: StepRules = {
       version: meta['x-version'],
       neverAfter: meta['x-never-after'],
       singleCpu: meta['x-single-cpu'],
+      needs: meta['x-needs'] ?? [],
     };
     return [schema.shape.step.value, rules];
   }),
@@ -117,3 +213,11 @@ export const Recipe = z
   })
   .meta({ title: 'capstone recipe', description: 'Which steps make each compression level.' });
 export type Recipe = z.infer<typeof Recipe>;
+
+/** Whether a step of any of its levels asks for the images of the data set. */
+export function needsDataset({ levels, families }: Recipe): boolean {
+  const tables = levels ? [levels] : Object.values(families ?? {}).map((family) => family.levels);
+  return tables
+    .flatMap((table) => Object.values(table).flat())
+    .some(({ step }) => STEP_RULES[step].needs.includes('dataset'));
+}

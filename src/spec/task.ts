@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { BenchmarkSettings, TrainSettings } from './job.ts';
-import { DataSourceKind, Digest, Level, Name, Precision, Seed, Stem, Threads } from './names.ts';
+import { DataSourceKind, Device, Digest, Level, Name, Precision, Seed, Stem, Threads } from './names.ts';
 import { LevelSteps } from './recipe.ts';
 
 export const TaskModel = z.strictObject({
@@ -30,6 +30,9 @@ const envelope = {
   log_path: AbsolutePath.optional().meta({ description: 'Set when the task is handed to a host.' }),
 };
 
+/** Where something is trained that is not trained on the CPU, so that the keys of those that are stay what they were. */
+const OtherDevice = Device.exclude(['cpu']).optional();
+
 export const TrainTask = z.strictObject({
   ...envelope,
   kind: z.literal('train'),
@@ -38,6 +41,7 @@ export const TrainTask = z.strictObject({
     weights: WeightsFile.optional(),
     dataset: TaskDataset,
     seed: Seed,
+    device: OtherDevice,
     train: TrainSettings.omit({ threads: true, preset: true }).extend({ precision: Precision }),
   }),
   inputs: z.strictObject({ dataset: Digest }),
@@ -50,11 +54,20 @@ export const CompressTask = z.strictObject({
   spec: z.strictObject({
     model: TaskModel,
     dataset: Name,
+    source: DataSourceKind.optional().meta({
+      description: 'Of the data set, where a step needs its images.',
+    }),
     seed: Seed,
+    device: OtherDevice,
     recipe: z.strictObject({ name: Name, level: Level, steps: LevelSteps }),
   }),
-  inputs: z.strictObject({ checkpoint: Digest }),
-  paths: z.strictObject({ checkpoint: AbsolutePath, output: AbsolutePath }),
+  inputs: z.strictObject({ checkpoint: Digest, dataset: Digest.optional() }),
+  paths: z.strictObject({
+    checkpoint: AbsolutePath,
+    dataset: AbsolutePath.optional(),
+    output: AbsolutePath,
+    partial: AbsolutePath.optional().meta({ description: 'Where a step trains.' }),
+  }),
 });
 
 export const Cpu = z.strictObject({

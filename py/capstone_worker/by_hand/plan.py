@@ -60,13 +60,6 @@ def _trainings(arguments: Arguments, workspace: Path) -> list[Task]:
     tasks = []
     for original in originals(job):
         data = _dataset(original, job, workspace)
-        resolved = precision.resolve(
-            settings["precision"],
-            isa=cpu.isa(),
-            family=original.family,
-            stem=original.model["stem"],
-            batch_size=settings["batch_size"],
-        )
         task = _with_key(
             {
                 "id": original.task_id("train"),
@@ -76,7 +69,8 @@ def _trainings(arguments: Arguments, workspace: Path) -> list[Task]:
                     "model": original.model,
                     "dataset": {"name": data.name, "source": data.kind},
                     "seed": original.seed,
-                    "train": {**settings, "precision": resolved},
+                    **_elsewhere(job["device"]),
+                    "train": {**settings, "precision": _precision(settings, original, job["device"])},
                 },
                 "inputs": {"dataset": digest(data)},
                 "paths": {
@@ -85,8 +79,7 @@ def _trainings(arguments: Arguments, workspace: Path) -> list[Task]:
                 },
             }
         )
-        task["paths"]["partial"] = str(workspace / "checkpoints" / ".partial" / task["key"])
-        tasks.append(task)
+        tasks.append(_with_partial(task, workspace))
     return tasks
 
 
@@ -101,7 +94,12 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
         _check_classes(checkpoint, arguments.num_classes)
         said = original if given is None else original.as_recorded(read_record(given))
         output = original.artifact(workspace, recipe["name"], level)
-        steps = recipes.level_steps(recipe, original.family, level)
+        steps = [
+            {**step, "precision": _precision(step, original, job["device"])} if "precision" in step else step
+            for step in recipes.level_steps(recipe, original.family, level)
+        ]
+        needs = recipes.needs(steps)
+        data = _dataset(original, job, workspace) if "dataset" in needs else None
         task = {
             "id": f"{original.task_id('compress')}-{recipe['name']}-l{level}",
             "kind": "compress",
@@ -109,17 +107,23 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
             "spec": {
                 "model": said.model,
                 "dataset": original.dataset,
+                **({"source": data.kind} if data else {}),
                 "seed": original.seed,
+                **(_elsewhere(job["device"]) if "partial" in needs else {}),
                 "recipe": {
                     "name": recipe["name"],
                     "level": level,
                     "steps": steps,
                 },
             },
-            "inputs": {"checkpoint": key},
-            "paths": {"checkpoint": str(checkpoint), "output": _output(job, output, workspace)},
+            "inputs": {"checkpoint": key, **({"dataset": digest(data)} if data else {})},
+            "paths": {
+                "checkpoint": str(checkpoint),
+                **({"dataset": str(data.root)} if data else {}),
+                "output": _output(job, output, workspace),
+            },
         }
-        tasks.append(_with_key(task))
+        tasks.append(_with_partial(_with_key(task), workspace) if "partial" in needs else _with_key(task))
     return tasks
 
 
@@ -153,6 +157,26 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
         }
         tasks.append(_with_key(task))
     return tasks
+
+
+def _elsewhere(device: str) -> dict[str, str]:
+    return {} if device == "cpu" else {"device": device}
+
+
+def _precision(settings: Mapping[str, Any], original: Original, device: str) -> str:
+    return precision.resolve(
+        settings["precision"],
+        isa=cpu.isa() if device == "cpu" else device,
+        family=original.family,
+        stem=original.model["stem"],
+        batch_size=settings["batch_size"],
+    )
+
+
+def _with_partial(task: Task, workspace: Path) -> Task:
+    """With the folder for the state of its training, which its key names."""
+    folder = workspace / "checkpoints" / ".partial" / task["key"]
+    return {**task, "paths": {**task["paths"], "partial": str(folder)}}
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import fx
 
 from ..data.cache import Dataset
@@ -33,6 +34,7 @@ class Context:
         seed: of everything that a step draws at random.
         partial: folder for the state of an interrupted training; None: keep none.
         should_stop: asked where a long step can stop.
+        device: that networks are trained on.
     """
 
     image_size: int
@@ -41,6 +43,7 @@ class Context:
     seed: int = 0
     partial: Path | None = None
     should_stop: ShouldStop = never_stop
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 class Step(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import fx
@@ -10,11 +11,14 @@ from torch import fx
 from ..errors import UserError
 from ..report import Report, phase
 from .base import Context, Step
+from .finetune import Finetune
 from .prune_magnitude import PruneMagnitude
+from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
 from .specialize import Specialize
 
-STEPS: dict[str, type[Step]] = {step.name: step for step in (Specialize, PruneMagnitude, QuantizeDynamic)}
+_STEPS: tuple[type[Step], ...] = (Specialize, PruneMagnitude, PruneStructured, Finetune, QuantizeDynamic)
+STEPS = {step.name: step for step in _STEPS}
 
 
 def apply_steps(
@@ -35,9 +39,10 @@ def apply_steps(
         UserError: ``step_unknown`` or ``step_invalid``, before any work; or what a step refuses.
     """
     records = []
-    for step in [_make(spec) for spec in steps]:
+    for index, step in enumerate([_make(spec) for spec in steps]):
         phase(report, step.name)
-        applied = step.apply(network, context, report)
+        partial = context.partial / f"{index}-{step.name}" if context.partial else None
+        applied = step.apply(network, replace(context, partial=partial), report)
         network = applied.network
         records.append(applied.record)
     return network, records

@@ -13,6 +13,7 @@ from ..models.file import LoadedModel, save_model
 from ..report import Report, ShouldStop, phase
 from ..steps.base import Context
 from ..steps.registry import apply_steps
+from ..training.device import find_device
 from .inputs import load_dataset, load_input, normalised_for
 from .record import common
 
@@ -54,6 +55,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         seed=spec["seed"],
         partial=partial,
         should_stop=should_stop,
+        device=find_device(spec.get("device", "cpu")),
     )
     network, steps = apply_steps(original.network, recipe["steps"], context, report)
     if should_stop():
@@ -67,7 +69,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         "kind": "artifact",
         "model": {**original.record["model"], "name": spec["model"]["name"]},
         "dataset": original.record.get("dataset", {"name": spec["dataset"]}),
-        "deterministic": True,  # no step draws at random
+        "deterministic": all(step.get("deterministic", True) for step in steps),
         "parents": {"checkpoint": {"key": original.record.get("key"), "sha256": original.sha256}},
         "recipe": {**recipe, "steps": steps},
     }

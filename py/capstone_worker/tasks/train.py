@@ -17,6 +17,7 @@ from ..models.pretrained import bring_weights, normalisation
 from ..report import Report, ShouldStop, phase
 from ..training import loop
 from ..training.config import TrainConfig
+from ..training.device import find_device
 from .inputs import load_dataset
 from .record import common
 
@@ -34,6 +35,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
     """
     spec, paths = task["spec"], task["paths"]
     phase(report, "load")
+    device = find_device(spec.get("device", "cpu"))
     model = spec["model"]
     # First of all: where they cannot be had, nothing has been decoded in vain.
     weights = (
@@ -57,7 +59,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         data = replace(data, mean=mean, std=std)
     partial = Path(paths["partial"])
     result = loop.train(
-        network,
+        network.to(device),
         data,
         TrainConfig(**spec["train"]),
         seed=spec["seed"],
@@ -76,9 +78,10 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
         **({"weights": spec["weights"]} if "weights" in spec else {}),
         "parents": {},
         "train": spec["train"],
+        **({"device": spec["device"]} if "device" in spec else {}),
         "metrics": {"acc": result.acc, "loss": result.loss},
     }
-    sha256, size = save_model(Path(paths["output"]), trace(network), record)
+    sha256, size = save_model(Path(paths["output"]), trace(network.cpu()), record)
     report({"type": "artifact", "path": paths["output"], "bytes": size, "sha256": sha256})
     shutil.rmtree(partial, ignore_errors=True)
     return {

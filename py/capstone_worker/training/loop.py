@@ -56,6 +56,7 @@ class TrainResult:
         epochs: trained.
         images_per_s: training images by the seconds spent in steps, over all processes that took part.
         deterministic: every operation had a deterministic algorithm.
+        kept_epoch: after which the network was as it is left, from 1.
     """
 
     acc: float
@@ -63,6 +64,7 @@ class TrainResult:
     epochs: int
     images_per_s: float
     deterministic: bool
+    kept_epoch: int
 
 
 def train(
@@ -75,6 +77,7 @@ def train(
     report: Report,
     should_stop: ShouldStop,
     objective: Objective | None = None,
+    keep_best: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
     """Train a network in place and evaluate it on the test split; it is left in eval mode.
@@ -92,6 +95,8 @@ def train(
             lr) after each epoch and of split test (loss, acc) after each evaluation; epochs count from 1.
         should_stop: asked after each step and each batch of an evaluation.
         objective: what is made small; None: cross-entropy with the configuration's label smoothing.
+        keep_best: the network is left as it was at the evaluation with the highest accuracy, the first of
+            equals. For data whose test split is not what the result is judged by.
         clock: seconds, monotonic.
 
     Raises:
@@ -106,10 +111,12 @@ def train(
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
     optimizer = make_optimizer(network, config)
     average = moving_average(network, config.ema_decay) if config.ema_decay else None
+    best = copy.deepcopy(network).requires_grad_(False) if keep_best else None
     training = _Training(
         network,
         optimizer,
         average,
+        best,
         data,
         indices,
         config,
@@ -132,14 +139,15 @@ def train(
             while at.epoch < config.epochs:
                 # Before an epoch, not after one: a training stopped in an evaluation goes on with it.
                 if at.step == 0 and at.epoch > 0 and at.epoch % config.eval_every == 0:
-                    training.evaluate(at.epoch)
+                    training.evaluate(at)
                 training.train_epoch(at)
-            acc, loss = training.evaluate(at.epoch)
-    if average:
-        network.load_state_dict(average.module.state_dict())
+            acc, loss = training.evaluate(at)
+    if best or average:
+        network.load_state_dict((best or average.module).state_dict())  # type: ignore[union-attr]
         network.eval()
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return TrainResult(acc, loss, config.epochs, config.epochs * len(indices) / at.seconds, deterministic)
+    rate = config.epochs * len(indices) / at.seconds
+    return TrainResult(acc, loss, config.epochs, rate, deterministic, at.best_epoch or config.epochs)
 
 
 def _near(data: Dataset, device: torch.device) -> Dataset:
@@ -183,6 +191,7 @@ class _Training:
     network: nn.Module
     optimizer: Optimizer
     average: AveragedModel | None
+    best: nn.Module | None
     data: Dataset
     indices: Tensor
     config: TrainConfig
@@ -200,7 +209,7 @@ class _Training:
 
     @property
     def stateful(self) -> Stateful:
-        return Stateful(self.network, self.optimizer, self.average)
+        return Stateful(self.network, self.optimizer, self.average, self.best)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -240,8 +249,8 @@ class _Training:
         at.begin_next_epoch()
         self._save(at)
 
-    def evaluate(self, epoch: int) -> tuple[float, float]:
-        """Accuracy in percent and mean loss on the whole test split, in fp32."""
+    def evaluate(self, at: Progress) -> tuple[float, float]:
+        """Accuracy in percent and mean loss on the whole test split, in fp32; the best so far is kept."""
         phase(self.report, "evaluate")
         network = self.average.module if self.average else self.network
         network.eval()
@@ -262,7 +271,11 @@ class _Training:
                 )
         acc, loss = 100 * correct / total, loss_sum / total
         values = {"loss": loss, "acc": acc}
-        self.report({"type": "metric", "split": "test", "epoch": epoch, "values": values})
+        self.report({"type": "metric", "split": "test", "epoch": at.epoch, "values": values})
+        if self.best and acc > at.best_acc:
+            self.best.load_state_dict(network.state_dict())
+            self.best.eval()
+            at.best_acc, at.best_epoch = acc, at.epoch
         return acc, loss
 
     def has_deterministic_algorithms(self) -> bool:

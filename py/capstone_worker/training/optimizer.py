@@ -45,5 +45,8 @@ def _add_weight_decay(optimizer: Optimizer, *_: object) -> None:
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    """Whether it is a matrix or a kernel: `weight` in torch's layers, `in_proj_weight` in its attention."""
-    return parameter.dim() > 1 and name.endswith("weight")
+    """Whether it is a matrix or a kernel: `weight` in torch's layers, `in_proj_weight` in its attention.
+
+    Where a weight is quantised while it is trained, torch's parametrization calls it `weight.original`.
+    """
+    return parameter.dim() > 1 and name.removesuffix(".original").endswith("weight")

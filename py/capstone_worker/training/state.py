@@ -33,6 +33,8 @@ class Progress:
         loss_sum: sum of their losses.
         correct: how many of them were classified correctly when seen.
         seconds: spent in steps since the beginning, over all processes.
+        best_acc: percent, the highest of the evaluations, where the best epoch is kept; below 0: none yet.
+        best_epoch: after which it was reached; 0: none yet.
     """
 
     epoch: int = 0
@@ -41,6 +43,8 @@ class Progress:
     loss_sum: float = 0.0
     correct: int = 0
     seconds: float = 0.0
+    best_acc: float = -1.0
+    best_epoch: int = 0
 
     def begin_next_epoch(self) -> None:
         """Count this epoch as finished."""
@@ -57,16 +61,19 @@ class Stateful:
         network: that is trained.
         optimizer: of its parameters.
         average: of its weights, with the number of steps in it; None where none are averaged.
+        best: the network as it was at its best; None where the last is kept.
     """
 
     network: nn.Module
     optimizer: Optimizer
     average: nn.Module | None = None
+    best: nn.Module | None = None
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """By the name that begins their tensors' names."""
-        return {"model": self.network, **({"average": self.average} if self.average else {})}
+        named = {"model": self.network, "average": self.average, "best": self.best}
+        return {name: network for name, network in named.items() if network is not None}
 
 
 def save(folder: Path, training: Stateful, progress: Progress) -> None:

@@ -1,0 +1,178 @@
+"""The step `prune_structured`: whole channels removed, so that every runtime is faster and the file smaller.
+
+Which channels must go together (through residual additions, batch norms, depthwise convolutions) is found by
+torch-pruning's dependency graph (Fang et al. 2023, arXiv 2301.12900); which go first is said by the
+importance of such a group.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from ..data.subset import balanced_subset
+from ..errors import Stopped, UserError
+from ..measure.counts import parameter_counts
+from ..measure.macs import macs
+from ..report import Report, progress
+from ..training.batches import normalized
+from .base import Applied, Context
+
+ROUNDS = 64
+"""In which the channels are removed, those that remain being ranked anew in each."""
+LARGEST_SHARE = 0.95
+"""Of the channels of a layer that may go: a layer without channels ends the network."""
+TAYLOR_SAMPLES = 256
+TAYLOR_EVERY = 8
+"""Rounds: between them the gradients are cut along with their weights."""
+TAYLOR_BATCH = 128
+
+Target = Literal["macs", "params"]
+Importance = Literal["l2", "taylor", "bn_scale"]
+
+
+@dataclass(frozen=True)
+class PruneStructured:
+    """Remove channels until `ratio` (0 < ratio < 1) of the target is gone.
+
+    Attributes:
+        target: `macs` of one image, or `params`.
+        ratio: share of it that goes, at least.
+        importance: of a group of channels: `l2`, the norm of its weights (Li et al. 2017, arXiv 1608.08710);
+            `taylor`, how much the loss would change to first order, |weight * gradient| over some training
+            images (Molchanov et al. 2019, arXiv 1906.10771); `bn_scale`, the scale of its batch norms (Liu
+            et al. 2017, arXiv 1708.06519).
+        scope: rank all groups of the network together, or those of each layer, of which each then loses the
+            same share.
+        round_to: the channels that remain in a layer are a multiple of it, where there are that many.
+    """
+
+    target: Target
+    ratio: float
+    importance: Importance
+    scope: Literal["global", "layer"]
+    round_to: int
+    name: ClassVar[str] = "prune_structured"
+
+    def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
+        """The smaller network; the record tells `macs` and `params`, each before and after.
+
+        Raises:
+            UserError: ``target_out_of_reach``, ``prune_impossible``.
+            Stopped: asked to stop.
+        """
+        pruned = copy.deepcopy(network).eval().requires_grad_(True)
+        images = torch.zeros(1, 3, context.image_size, context.image_size)
+        before = self._measure(pruned, context.image_size)
+        goal = (1 - self.ratio) * before[self.target]
+        pruner = _pruner(pruned, images, self)
+        left = before[self.target]
+        for done in range(1, ROUNDS + 1):
+            if context.should_stop():
+                raise Stopped
+            if self.importance == "taylor" and done % TAYLOR_EVERY == 1:
+                _fill_gradients(pruned, context)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of groups that are down to their last channels
+                pruner.step()
+            left = self._measure(pruned, context.image_size)[self.target]
+            progress(report, self.name, done=done, total=ROUNDS, unit="rounds", seconds=0)
+            if left <= goal:
+                break
+        else:
+            raise UserError(
+                "target_out_of_reach",
+                f"prune_structured: {1 - left / before[self.target]:.0%} of the {self.target} can be "
+                f"removed, {self.ratio:.0%} are wanted",
+                "Lower ratio, or prune_depth before it",
+            )
+        for parameter in pruned.parameters():
+            parameter.grad = None
+        record = {"step": self.name, **self.__dict__}
+        after = self._measure(pruned, context.image_size)
+        for what in ("macs", "params"):
+            record |= {f"{what}_before": before[what], f"{what}_after": after[what]}
+        return Applied(pruned, record)
+
+    def _measure(self, network: fx.GraphModule, image_size: int) -> dict[str, int]:
+        return {
+            "macs": macs(network, image_size),
+            "params": parameter_counts(network).params,
+        }
+
+
+def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured) -> Any:  # noqa: ANN401 - torch-pruning has no types
+    import torch_pruning
+
+    # Its default dicts are shared between all pruners of a process: each gets its own.
+    fresh: dict[str, dict[object, object]] = {
+        name: {}
+        for name in (
+            "pruning_ratio_dict",
+            "in_channel_groups",
+            "out_channel_groups",
+            "num_heads",
+            "customized_pruners",
+            "unwrapped_parameters",
+            "channel_groups",
+            "head_pruning_ratio_dict",
+        )
+    }
+    try:
+        return torch_pruning.pruner.BasePruner(
+            network,
+            images,
+            importance=_IMPORTANCES[step.importance](torch_pruning),
+            global_pruning=step.scope == "global",
+            pruning_ratio=1.0,
+            max_pruning_ratio=LARGEST_SHARE,
+            iterative_steps=ROUNDS,
+            round_to=step.round_to,
+            ignored_layers=_last_layers(network),
+            **fresh,
+        )
+    except Exception as error:  # whatever it raises for a network that it does not understand
+        raise UserError(
+            "prune_impossible",
+            f"prune_structured: the channels of this network cannot be told apart: {error}",
+            "Use prune_magnitude or prune_depth for it",
+        ) from error
+
+
+_IMPORTANCES: dict[str, Callable[[Any], Any]] = {
+    "l2": lambda torch_pruning: torch_pruning.importance.GroupMagnitudeImportance(p=2),
+    "taylor": lambda torch_pruning: torch_pruning.importance.GroupTaylorImportance(),
+    "bn_scale": lambda torch_pruning: torch_pruning.importance.BNScaleImportance(),
+}
+
+
+def _last_layers(network: fx.GraphModule) -> list[nn.Module]:
+    """The layers whose channels are the classes: those that the output comes from with none between."""
+    modules = dict(network.named_modules())
+    waiting = list(next(iter(reversed(network.graph.nodes))).all_input_nodes)
+    last: list[nn.Module] = []
+    while waiting:
+        node = waiting.pop()
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            last.append(module)
+        else:
+            waiting.extend(node.all_input_nodes)
+    return last
+
+
+def _fill_gradients(network: fx.GraphModule, context: Context) -> None:
+    """The gradients of the mean loss over some training images, in each parameter's `grad`."""
+    data = context.load()
+    chosen = balanced_subset(data.train_labels, TAYLOR_SAMPLES, seed=0)
+    network.zero_grad()
+    for part in chosen.split(TAYLOR_BATCH):
+        logits = network(normalized(data.train_images[part], data.mean, data.std))
+        (F.cross_entropy(logits, data.train_labels[part], reduction="sum") / len(chosen)).backward()

@@ -1,0 +1,190 @@
+"""Fine-tuning of a network that was pruned, on real images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import fx
+
+from ..data.cache import Dataset
+from ..errors import Stopped, UserError
+from ..graph.trace import trace
+from ..models.build import build
+from ..report import Event
+from .base import Context
+from .finetune import Finetune, _with_part_held_out
+from .prune_structured import PruneStructured
+from .quantize_dynamic import QuantizeDynamic
+
+SETTINGS: dict[str, Any] = {
+    "epochs": 2,
+    "lr": 0.05,
+    "batch_size": 64,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 0.0,
+    "augment": "flip",
+    "cutout": 0,
+    "label_smoothing": 0.0,
+    "ema_decay": 0.0,
+    "precision": "fp32",
+    "distill": {"temperature": 4.0, "weight": 0.5},
+    "weight_bits": None,
+    "max_train_samples": None,
+}
+
+
+def new(arch: str = "resnet20") -> fx.GraphModule:
+    return trace(build(arch, num_classes=10, stem="cifar", image_size=32, seed=0).eval())
+
+
+def context(network: fx.GraphModule, data: Dataset, **more: Any) -> Context:  # noqa: ANN401
+    return Context(32, network, load=lambda: data, **more)
+
+
+def weights(network: fx.GraphModule) -> list[torch.Tensor]:
+    return list(network.state_dict().values())
+
+
+def test_it_learns_keeps_the_best_epoch_and_leaves_what_it_was_given(few_images: Dataset) -> None:
+    network = new()
+    before = [tensor.clone() for tensor in weights(network)]
+    events: list[Event] = []
+    found = Finetune(**{**SETTINGS, "epochs": 4}).apply(network, context(network, few_images), events.append)
+    held_out = [event["values"]["acc"] for event in events if event.get("split") == "test"]
+    assert len(held_out) == 4
+    assert found.record["kept_epoch"] == 1 + held_out.index(max(held_out))
+    assert found.record["deterministic"] is True
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(network), strict=True))
+    assert not found.network.training
+    losses = [event["values"]["loss"] for event in events if event.get("split") == "train"]
+    assert losses[-1] < losses[0]
+
+
+def test_the_held_out_part_is_balanced_and_apart(few_images: Dataset) -> None:
+    parts = _with_part_held_out(few_images)
+    total = len(few_images.train_labels)
+    assert len(parts.train_labels) + len(parts.test_labels) == total
+    assert len(parts.test_labels) == round(0.04 * total)
+    counts = torch.bincount(parts.test_labels, minlength=10)
+    assert int(counts.max() - counts.min()) <= 1
+    pictures = {image.numpy().tobytes() for image in parts.train_images}
+    assert sum(image.numpy().tobytes() in pictures for image in parts.test_images) <= 1  # twins in the set
+
+
+def test_rounded_weights_stay_on_their_grid(few_images: Dataset) -> None:
+    network = new()
+    settings = {**SETTINGS, "epochs": 1, "weight_bits": 4}
+    found = Finetune(**settings).apply(network, context(network, few_images), lambda event: None)
+    kernel = found.network.get_submodule("layer1.0.conv1").weight
+    assert isinstance(kernel, torch.Tensor)
+    scale = kernel.detach().abs().flatten(1).amax(1) / 7
+    steps = kernel.detach().flatten(1) / scale[:, None]
+    torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
+
+
+def test_stopped_and_called_again_it_ends_with_the_same_bits(few_images: Dataset, tmp_path: Path) -> None:
+    network = new()
+    step = Finetune(**{**SETTINGS, "weight_bits": 4, "ema_decay": 0.9})
+    undisturbed = step.apply(network, context(network, few_images), lambda event: None)
+    asked = iter([False] * 5 + [True])
+    with pytest.raises(Stopped):
+        step.apply(
+            network,
+            context(network, few_images, partial=tmp_path, should_stop=lambda: next(asked)),
+            lambda event: None,
+        )
+    resumed = step.apply(network, context(network, few_images, partial=tmp_path), lambda event: None)
+    assert resumed.record == undisturbed.record
+    for one, other in zip(weights(undisturbed.network), weights(resumed.network), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_quantised_network_is_refused(few_images: Dataset) -> None:
+    network = trace(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10)))
+    quantized = QuantizeDynamic().apply(network, context(network, few_images), lambda event: None).network
+    with pytest.raises(UserError) as call:
+        Finetune(**SETTINGS).apply(quantized, context(network, few_images), lambda event: None)
+    assert (call.value.code, call.value.message, call.value.hint) == (
+        "finetune_impossible",
+        "finetune: the network has no float weights that could be trained",
+        "Put finetune before the step that quantises",
+    )
+
+
+@pytest.mark.parametrize(
+    ("importance", "scope", "target"),
+    [
+        ("l2", "global", "macs"),
+        ("l2", "global", "params"),
+        ("l2", "layer", "macs"),
+        ("taylor", "global", "macs"),
+        ("bn_scale", "global", "params"),
+    ],
+)
+def test_channels_go_until_the_target_is_reached(
+    few_images: Dataset,
+    importance: Any,
+    scope: Any,
+    target: Any,  # noqa: ANN401
+) -> None:
+    network = new()
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # untrained, all channels are equal to `bn_scale`
+            torch.nn.init.uniform_(module.weight)
+    before = [tensor.clone() for tensor in weights(network)]
+    step = PruneStructured(target=target, ratio=0.4, importance=importance, scope=scope, round_to=4)
+    found = step.apply(network, context(network, few_images), lambda event: None)
+    record = found.record
+    removed = 1 - record[f"{target}_after"] / record[f"{target}_before"]
+    assert 0.4 <= removed < 0.6
+    assert sum(parameter.numel() for parameter in found.network.parameters()) == record["params_after"]
+    kernels = [module for module in found.network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert all(kernel.out_channels % 4 == 0 for kernel in kernels)
+    assert found.network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(network), strict=True))
+
+
+def test_channels_that_do_nothing_go_first_and_nothing_changes(few_images: Dataset) -> None:
+    """The judge: a network in which half of the inner channels of each block are dead by construction."""
+    torch.manual_seed(0)
+    network = trace(
+        torch.nn.Sequential(
+            torch.nn.Conv2d(3, 16, 3, padding=1),
+            torch.nn.ReLU(),
+            torch.nn.Conv2d(16, 8, 3, padding=1),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(8, 10),
+        ).eval()
+    )
+    dead = torch.randperm(16)[:8]
+    first, second = network.get_submodule("0"), network.get_submodule("2")
+    assert isinstance(first, torch.nn.Conv2d)
+    assert isinstance(second, torch.nn.Conv2d)
+    with torch.no_grad():
+        first.weight[dead] = 0
+        assert first.bias is not None
+        first.bias[dead] = 0
+        second.weight[:, dead] = 0
+    step = PruneStructured(target="macs", ratio=0.45, importance="l2", scope="global", round_to=1)
+    found = step.apply(network, context(network, few_images), lambda event: None)
+    kept = found.network.get_submodule("0")
+    assert isinstance(kept, torch.nn.Conv2d)
+    assert kept.out_channels == 8
+    images = torch.randn(4, 3, 32, 32)
+    torch.testing.assert_close(found.network(images), network(images))
+
+
+def test_a_target_that_is_out_of_reach_is_refused(few_images: Dataset) -> None:
+    network = new()
+    step = PruneStructured(target="params", ratio=0.9999, importance="l2", scope="layer", round_to=8)
+    with pytest.raises(UserError) as call:
+        step.apply(network, context(network, few_images), lambda event: None)
+    assert call.value.code == "target_out_of_reach"
+    assert call.value.message.startswith("prune_structured: ")
+    assert call.value.message.endswith(" of the params can be removed, 100% are wanted")
+    assert call.value.hint == "Lower ratio, or prune_depth before it"
