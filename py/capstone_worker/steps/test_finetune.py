@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -126,9 +126,9 @@ def test_a_quantised_network_is_refused(few_images: Dataset) -> None:
 )
 def test_channels_go_until_the_target_is_reached(
     few_images: Dataset,
-    importance: Any,
-    scope: Any,
-    target: Any,  # noqa: ANN401
+    importance: Literal["l2", "taylor", "bn_scale"],
+    scope: Literal["global", "layer"],
+    target: Literal["macs", "params"],
 ) -> None:
     network = new()
     torch.manual_seed(0)

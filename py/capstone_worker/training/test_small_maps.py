@@ -103,3 +103,27 @@ def test_the_same_loss_curve() -> None:
     # Rounding, 1e-16 at first, grows tenfold every few steps: 1e-8 was seen at the end.
     assert rewritten == pytest.approx(plain, rel=1e-6)
     assert rewritten[:5] == pytest.approx(plain[:5], rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [15, 16, 32])
+def test_strided_points_on_few_channels_in_bfloat16(size: int) -> None:
+    """Where oneDNN writes behind its memory; the judge is float32 arithmetic by torch."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(8, 24, 1, stride=2, bias=False)
+    images = torch.randn(125, 8, size, size).contiguous(memory_format=torch.channels_last)
+    found, expected = (images.clone().requires_grad_(True) for _ in range(2))
+    gradient = torch.randn(125, 24, (size + 1) // 2, (size + 1) // 2)
+    kernels = []
+    for _ in range(4):  # memory that was overwritten shows when it is given back
+        layer.weight.grad = found.grad = None
+        with SmallMaps(), torch.autocast("cpu", torch.bfloat16):
+            outputs = layer(found)
+        outputs.float().backward(gradient)
+    kernels.append(layer.weight.grad)
+    layer.weight.grad = None
+    reference = layer(expected)
+    reference.backward(gradient)
+    kernels.append(layer.weight.grad)
+    torch.testing.assert_close(outputs.float(), reference, atol=0.03, rtol=0.03)
+    torch.testing.assert_close(found.grad, expected.grad, atol=0.03, rtol=0.03)
+    assert (kernels[0] - kernels[1]).norm() / kernels[1].norm() < 0.01
