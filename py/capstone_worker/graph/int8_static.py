@@ -102,5 +102,10 @@ class Int8Conv2d(Int8Weight):
         )
 
 
+def is_static(network: nn.Module) -> bool:
+    """Whether a network is statically quantised."""
+    return any(isinstance(module, QuantizeEdge) for module in network.modules())
+
+
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else value

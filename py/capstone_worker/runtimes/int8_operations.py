@@ -6,10 +6,13 @@ The step that places edges asks this to know where they help; the lowering, to k
 from __future__ import annotations
 
 import operator
+from collections.abc import Container
 
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
+
+from ..models import QuantizeEdge
 
 _ADDITIONS = {operator.add, operator.iadd, torch.add}
 _RELUS = {torch.relu, F.relu, "relu"}
@@ -38,7 +41,7 @@ def is_addition(node: fx.Node) -> bool:
 
 
 def keeps_bytes(node: fx.Node, network: fx.GraphModule) -> bool:
-    """Whether its result, of one value, holds that value's bytes or the zero point, so that nothing is rounded.
+    """Whether its result, of one value, is made of that value's bytes and the zero point: nothing is rounded.
 
     A mean does not: torch would round it to the scale of what it is the mean of, so it is left to float32.
     """
@@ -57,5 +60,16 @@ def relu_behind(node: fx.Node, network: fx.GraphModule) -> fx.Node | None:
     return users[0] if len(users) == 1 and is_relu(users[0], network) else None
 
 
-def _calls(node: fx.Node, targets: set[object]) -> bool:
+def edges_of_values(network: fx.GraphModule) -> dict[fx.Node, fx.Node]:
+    """Each value of the graph that can be had in bytes, and the edge whose scale it has."""
+    found: dict[fx.Node, fx.Node] = {}
+    for node in network.graph.nodes:
+        if isinstance(module_of(node, network), QuantizeEdge):
+            found[node] = node
+        elif keeps_bytes(node, network) and node.all_input_nodes[0] in found:
+            found[node] = found[node.all_input_nodes[0]]
+    return found
+
+
+def _calls(node: fx.Node, targets: Container[object]) -> bool:
     return node.op in ("call_function", "call_method") and node.target in targets

@@ -4,14 +4,14 @@ What the graph says with edges (`QuantizeEdge`) becomes kernels that read and wr
 Linear with its ReLU and the edge behind it, an addition with these, and everything that keeps bytes as they
 are. Whatever has no such kernel gets float32 and gives float32, so that any graph can be lowered.
 
-A kernel adds up exactly and rounds once, the reference rounds sums of float32 as well: where a sum falls close
-to the border between two bytes they may differ by one.
+A kernel adds up exactly and rounds once, the reference rounds sums of float32 as well: where a sum lies close
+to the border between two bytes, they may differ by one.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,8 +19,8 @@ from torch.ao.nn.intrinsic import quantized as with_relu
 from torch.ao.nn.quantized import Conv2d, Linear, dynamic
 
 from ..errors import MachineError
-from ..models import Int8Conv2d, Int8Weight, QuantizeEdge, StaticInt8Linear
-from .int8_operations import is_addition, is_relu, keeps_bytes, module_of
+from ..models import Int8Conv2d, Int8Linear, Int8Weight, QuantizeEdge, StaticInt8Linear
+from .int8_operations import edges_of_values, is_addition, is_relu, module_of
 
 _ENGINES = ("x86", "fbgemm", "qnnpack")
 """Of torch's, the best first: x86 takes oneDNN's convolutions on a CPU with VNNI; ARM has qnnpack."""
@@ -28,10 +28,7 @@ _ENGINES = ("x86", "fbgemm", "qnnpack")
 _LINEAR_TO_FLOAT = ("x86", "fbgemm")
 """Those with a Linear that quantises float32 by a given scale and gives float32."""
 
-
-def is_static(network: nn.Module) -> bool:
-    """Whether a network is statically quantised."""
-    return any(isinstance(module, QuantizeEdge) for module in network.modules())
+_KERNELS: Any = torch.ops.quantized  # type: ignore[attr-defined] # torch has no stub for its operators
 
 
 def choose_engine() -> str:
@@ -67,21 +64,15 @@ def lower_static(network: fx.GraphModule, engine: str | None = None) -> fx.Graph
     return _Lowering(copy.deepcopy(network).eval(), engine).run()
 
 
-def quantized_weight(layer: Int8Weight) -> Tensor:
-    """The weight as torch's kernels take it, qint8 with the scales of the layer."""
-    zeros = torch.zeros(len(layer.scale), dtype=torch.int64)
-    return torch._make_per_channel_quantized_tensor(layer.weight, layer.scale, zeros, axis=0)
-
-
-def dynamic_linear(layer: Int8Weight) -> dynamic.Linear:
-    """A Linear that quantises its activations per batch.
+def dynamic_linear(layer: Int8Linear) -> dynamic.Linear:
+    """The layer as torch executes it: int8 weights, activations quantised per batch.
 
     torch keeps activations to 7 bits on x86 (reduce_range), so that sums of products cannot overflow 16 bits.
     """
-    out_features, in_features = layer.weight.shape
-    lowered = dynamic.Linear(in_features, out_features, bias_=layer.bias is not None)
-    lowered.set_weight_bias(quantized_weight(layer), layer.bias)
-    return lowered
+    return _linear(layer, dynamic.Linear)
+
+
+_AnyLinear = TypeVar("_AnyLinear", bound=Linear)
 
 
 class _Kernel(NamedTuple):
@@ -100,13 +91,14 @@ class _Lowering:
         self.graph: fx.Graph = fx.Graph()
         self.floats: dict[fx.Node, fx.Node] = {}
         self.bytes: dict[fx.Node, fx.Node] = {}
-        self.edge_of: dict[fx.Node, fx.Node] = {}  # of a value that can be had in bytes: whose scale it has
+        self.edge_of = edges_of_values(network)
         self.kernels: dict[fx.Node, _Kernel] = {}  # by edge
 
     def run(self) -> fx.GraphModule:
         """Find the kernels, then write."""
         for node in self.network.graph.nodes:
-            self._find(node)
+            if isinstance(self._module(node), QuantizeEdge):
+                self._find(node)
         within = {node for kernel in self.kernels.values() for node in kernel}
         for node in self.network.graph.nodes:
             if node not in within:
@@ -114,20 +106,16 @@ class _Lowering:
         lowered: fx.GraphModule = fx.GraphModule(self.network, self.graph)
         return lowered.eval()
 
-    def _find(self, node: fx.Node) -> None:
-        if isinstance(self._module(node), QuantizeEdge):
-            self.edge_of[node] = node
-            (value,) = node.all_input_nodes
-            relu = value if is_relu(value, self.network) and list(value.users) == [node] else None
-            operation = relu.all_input_nodes[0] if relu else value
-            computes = isinstance(self._module(operation), Int8Conv2d | StaticInt8Linear) or is_addition(
-                operation
-            )
-            alone = list(operation.users) == [relu or node]
-            if computes and alone and all(operand in self.edge_of for operand in operation.all_input_nodes):
-                self.kernels[node] = _Kernel(operation, relu)
-        elif keeps_bytes(node, self.network) and node.all_input_nodes[0] in self.edge_of:
-            self.edge_of[node] = self.edge_of[node.all_input_nodes[0]]
+    def _find(self, edge: fx.Node) -> None:
+        (value,) = edge.all_input_nodes
+        relu = value if is_relu(value, self.network) and list(value.users) == [edge] else None
+        operation = relu.all_input_nodes[0] if relu else value
+        has_kernel = isinstance(self._module(operation), Int8Conv2d | StaticInt8Linear) or is_addition(
+            operation
+        )
+        alone = list(operation.users) == [relu or edge]
+        if has_kernel and alone and all(operand in self.edge_of for operand in operation.all_input_nodes):
+            self.kernels[edge] = _Kernel(operation, relu)
 
     def _write(self, node: fx.Node) -> None:
         module = self._module(node)
@@ -158,12 +146,13 @@ class _Lowering:
         layer = self._module(operation)
         operands = tuple(map(self._bytes, operation.args))  # type: ignore[arg-type] # nodes, as found
         if isinstance(layer, Int8Conv2d):
-            lowered = _conv2d(layer, relu is not None)
+            lowered: Conv2d | Linear = _conv2d(layer, relu is not None)
         elif isinstance(layer, StaticInt8Linear):
             lowered = _linear(layer, with_relu.LinearReLU if relu else Linear)
         else:
-            add = torch.ops.quantized.add_relu if relu else torch.ops.quantized.add
-            return self.graph.call_function(add, (*operands, *self._scale(edge)))
+            add = _KERNELS.add_relu if relu else _KERNELS.add
+            added: fx.Node = self.graph.call_function(add, (*operands, *self._scale(edge)))
+            return added
         lowered.scale, lowered.zero_point = self._scale(edge)
         return self._call(edge, lowered, operands)
 
@@ -172,7 +161,7 @@ class _Lowering:
         value = node.all_input_nodes[0]
         edge = self.edge_of[value]
         if self.engine not in _LINEAR_TO_FLOAT:
-            return self._call(node, dynamic_linear(layer), (self._float(value),))
+            return self._call(node, _linear(layer, _DynamicLinear), (self._float(value),))
         lowered = _linear(layer, _LinearToFloat)
         lowered.scale, lowered.zero_point = self._scale(edge)
         # The kernel quantises by itself; where nothing else has done so, it gets what there was before.
@@ -187,7 +176,8 @@ class _Lowering:
     def _call(self, node: fx.Node, module: nn.Module, operands: tuple[fx.Node, ...]) -> fx.Node:
         path = f"int8.{node.name}"
         self.network.add_submodule(path, module)
-        return self.graph.call_module(path, operands)
+        call: fx.Node = self.graph.call_module(path, operands)
+        return call
 
     def _module(self, node: fx.Node) -> nn.Module | None:
         return module_of(node, self.network)
@@ -198,8 +188,24 @@ class _LinearToFloat(Linear):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        compute: Any = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
-        found: Tensor = compute(inputs, self.scale, self.zero_point, self._packed_params._packed_params)
+        packed = self._packed_params._packed_params
+        found: Tensor = _KERNELS.linear_with_input_q_dq_qweight_dq_output_fp32(
+            inputs, self.scale, self.zero_point, packed
+        )
+        return found
+
+
+class _DynamicLinear(dynamic.Linear):
+    """Quantises float32 per batch to 8 bits, multiplies in int8, gives float32.
+
+    torch's own asks qnnpack for 7, which it does not do and warns of.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        found: Tensor = _KERNELS.linear_dynamic(
+            inputs, self._packed_params._packed_params, reduce_range=False
+        )
         return found
 
 
@@ -214,11 +220,17 @@ def _conv2d(layer: Int8Conv2d, relu: bool) -> Conv2d:
         layer.groups,
         bias=layer.bias is not None,
     )
-    lowered.set_weight_bias(quantized_weight(layer), layer.bias)
+    lowered.set_weight_bias(_quantized(layer), layer.bias)
     return lowered
 
 
-def _linear(layer: StaticInt8Linear, kind: type[Linear]) -> Linear:
+def _linear(layer: Int8Linear | StaticInt8Linear, kind: type[_AnyLinear]) -> _AnyLinear:
     lowered = kind(layer.in_features, layer.out_features, bias_=layer.bias is not None)
-    lowered.set_weight_bias(quantized_weight(layer), layer.bias)
+    lowered.set_weight_bias(_quantized(layer), layer.bias)
     return lowered
+
+
+def _quantized(layer: Int8Weight) -> Tensor:
+    """The weight as torch's kernels take it: qint8 with a scale for each output channel."""
+    zeros = torch.zeros(len(layer.scale), dtype=torch.int64)
+    return torch._make_per_channel_quantized_tensor(layer.weight, layer.scale, zeros, axis=0)

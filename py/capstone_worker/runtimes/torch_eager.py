@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor, fx, nn
 
-from ..models import Int8Linear, Int8Weight
-from .lower_int8 import dynamic_linear, is_static, lower_static
+from ..models import Int8Linear, Int8Weight, is_static
+from .lower_int8 import dynamic_linear, lower_static
 from .runtime import Prepared
 from .source import Source
 

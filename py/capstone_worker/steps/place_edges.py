@@ -57,7 +57,7 @@ def place_edges(network: fx.GraphModule, make_edge: Callable[[], nn.Module]) -> 
         edges[name] = make_edge()
         network.add_submodule(name, edges[name])
         with network.graph.inserting_after(value):
-            edge = network.graph.call_module(name, (value,))
+            edge: fx.Node = network.graph.call_module(name, (value,))
         in_bytes.add(edge)
         return edge
 

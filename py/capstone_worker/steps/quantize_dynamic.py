@@ -57,7 +57,7 @@ def _int8(linear: nn.Linear) -> Int8Linear:
 
 
 def quantize_rows(weight: Tensor, bits: int = 8) -> tuple[Tensor, Tensor]:
-    """Symmetric integers, one scale per row. weight float32 (out, in) -> int8 (out, in), scale float32 (out,).
+    """Symmetric integers, one scale per row: weight float32 (out, in) -> int8 (out, in), float32 (out,).
 
     scale = max|row| / m, values in -m..m with m = 2**(bits - 1) - 1 (of 8 bits 127, never -128), so
     ``values * scale`` is within half a scale of `weight`. A row of zeros, or one so small that its scale
