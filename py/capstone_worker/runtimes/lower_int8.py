@@ -225,7 +225,7 @@ def _conv2d(layer: Int8Conv2d, relu: bool) -> Conv2d:
 
 
 def _linear(layer: Int8Linear | StaticInt8Linear, kind: type[_AnyLinear]) -> _AnyLinear:
-    lowered = kind(layer.in_features, layer.out_features, bias_=layer.bias is not None)
+    lowered = kind(layer.in_features, layer.out_features, layer.bias is not None)
     lowered.set_weight_bias(_quantized(layer), layer.bias)
     return lowered
 

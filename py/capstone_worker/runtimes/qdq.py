@@ -60,8 +60,8 @@ class _Edge(nn.Module):
 class _Weights(nn.Module):
     """A layer's int8 weight with the output channels in dimension `axis`, and its bias.
 
-    The bias is int32 at the scale of the layer's sums; float32 where it would not fit, or where the layer's
-    inputs have no scale.
+    The bias is int32 at the scale of the layer's sums, which quantising sees to that it fits into; float32
+    where the layer's inputs have no scale.
     """
 
     weight: Tensor
@@ -78,11 +78,9 @@ class _Weights(nn.Module):
         self.register_buffer("zero_point", torch.zeros(len(layer.scale), dtype=torch.int8))
         bias = layer.bias
         if bias is not None and input_scale is not None:
-            bias_scale = layer.scale * input_scale
-            steps = (bias.double() / bias_scale.double()).round()
-            if (steps.abs() <= _MAX_INT32).all():
-                self.register_buffer("bias_scale", bias_scale)
-                bias = steps.to(torch.int32)
+            self.register_buffer("bias_scale", layer.scale * input_scale)
+            steps = (bias.double() / self.bias_scale).round()
+            bias = steps.clamp(-_MAX_INT32, _MAX_INT32).to(torch.int32)
         self.register_buffer("bias", bias)
 
     def floats(self) -> tuple[Tensor, Tensor | None]:

@@ -17,7 +17,6 @@ from ..errors import MachineError
 from ..graph.trace import trace
 from ..models import Int8Conv2d, Int8Weight, QuantizeEdge, StaticInt8Linear
 from .lower_int8 import choose_engine, lower_static
-from .qdq import as_qdq
 from .registry import RUNTIMES
 from .source import Source
 
@@ -73,6 +72,8 @@ def network() -> fx.GraphModule:
         if isinstance(part, QuantizeEdge):
             part.scale.fill_(4 / 127)
             part.zero_point.fill_(50)
+    for behind_relu in (1, 7):
+        module.edges[behind_relu].get_buffer("zero_point").fill_(0)
     return trace(module)
 
 
@@ -86,30 +87,40 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
 
+def called(node: fx.Node, network: fx.GraphModule) -> str:
+    if node.op == "call_module":
+        return type(network.get_submodule(str(node.target))).__name__
+    if isinstance(node.target, torch._ops.OpOverloadPacket):
+        return str(node.target)
+    return node.target if isinstance(node.target, str) else node.target.__name__
+
+
 def test_what_torch_computes_on_bytes(network: fx.GraphModule) -> None:
     lowered = lower_static(network)
-    calls = [
-        str(node.target)
-        if node.op != "call_module"
-        else type(lowered.get_submodule(str(node.target))).__name__
-        for node in lowered.graph.nodes
-        if node.op.startswith("call")
+    assert [called(node, lowered) for node in lowered.graph.nodes if node.op.startswith("call")] == [
+        "quantize_per_tensor",
+        "ConvReLU2d",
+        "MaxPool2d",
+        "Conv2d",
+        "dequantize",
+        "GELU",
+        "quantize_per_tensor",
+        "Conv2d",
+        "Conv2d",
+        "quantized.add",
+        "ReLU",
+        "dequantize",
+        "GELU",
+        "dequantize",
+        "add",
+        "AdaptiveAvgPool2d",
+        "flatten",
+        "quantize_per_tensor",
+        "LinearReLU",
+        "Dropout",
+        "dequantize",
+        "_LinearToFloat",
     ]
-    assert (
-        Counter(call.rpartition("quantize_per_tensor")[1] or call for call in calls)
-        == {
-            "quantize_per_tensor": 2,  # the images; behind GELU. What the first Linear reads, it quantises itself
-            "ConvReLU2d": 1,
-            "MaxPool2d": 1,
-            "Conv2d": 3,
-            "dequantize": 4,
-            "GELU": 2,
-            "quantized.add": 1,
-            "ReLU": 1,
-            str(torch.ops.aten.add): 0,
-        }
-        or calls == []
-    )
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)
@@ -164,9 +175,7 @@ def test_the_onnx_file_holds_integers(network: fx.GraphModule) -> None:
     weights = sum(part.weight.numel() for part in network.modules() if isinstance(part, Int8Weight))
     assert sizes[onnx.TensorProto.INT8] >= weights
     assert sizes[onnx.TensorProto.FLOAT] < 400, "scales alone"
-    assert sizes[onnx.TensorProto.INT32] == 16 + 16 + 16 + 32, (
-        "the biases, that of the layer called twice twice"
-    )
+    assert sizes[onnx.TensorProto.INT32] == 16 + 16 + 32, "the biases"
 
 
 def test_onnxruntime_computes_in_int8(network: fx.GraphModule, tmp_path: Path) -> None:
@@ -175,24 +184,5 @@ def test_onnxruntime_computes_in_int8(network: fx.GraphModule, tmp_path: Path) -
     options.log_severity_level = 3
     onnxruntime.InferenceSession(Source(network, 32).onnx, options, providers=["CPUExecutionProvider"])
     ops = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
-    assert (ops["QLinearConv"], ops["QLinearAdd"], ops["QGemm"]) == (4, 1, 1)
+    assert (ops["QLinearConv"], ops["QLinearAdd"], ops["QGemm"]) == (4, 1, 1), ops
     assert not {"Conv", "Gemm", "FusedConv"} & set(ops)
-
-
-def test_a_bias_too_large_for_its_scale_stays_float() -> None:
-    """A channel whose weights are next to nothing beside its bias: 32 bits would not hold it."""
-    torch.manual_seed(0)
-    module = nn.Sequential(QuantizeEdge(), Int8Conv2d(3, 4, 1), QuantizeEdge(), nn.Flatten())
-    edge, conv, out, _ = module
-    edge.scale.fill_(0.01)
-    out.scale.fill_(0.01)
-    conv.weight = torch.randint(-127, 128, conv.weight.shape).to(torch.int8)
-    conv.scale = torch.tensor([1e-12, 0.01, 0.01, 0.01])
-    conv.bias = torch.tensor([1.0, 0.1, 0.2, 0.3])
-    network = trace(module.eval())
-    assert as_qdq(network).get_submodule("1").weights.bias.dtype == torch.float32
-    images = torch.rand(2, 3, 4, 4)
-    expected = network(images)
-    for runtime in RUNTIMES.values():
-        found = runtime.prepare(Source(network, 4), threads=1).forward(images)
-        torch.testing.assert_close(found, expected, rtol=0, atol=0.0101)

@@ -20,13 +20,13 @@ from torch.ao.quantization import HistogramObserver
 
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
-from ..models import Int8Conv2d, Int8Weight, QuantizeEdge, StaticInt8Linear
+from ..models import Int8Weight, QuantizeEdge
 from ..report import Report, progress
 from ..training.batches import normalized
 from .base import Applied, Context
 from .fold_batch_norm import fold_batch_norms
+from .int8_layers import with_int8_layers
 from .place_edges import layers_to_quantize, place_edges
-from .quantize_dynamic import quantize_rows
 
 Backend = Literal["x86", "qnnpack"]
 
@@ -110,10 +110,7 @@ class QuantizeStatic:
         samples = self._calibrate(quantized, context, report)
         for name, observer in observers.items():
             quantized.add_submodule(name, observer.edge())
-        for name, layer in layers.items():
-            quantized.add_submodule(name, _int8(layer, self.weight_bits))
-        # Made anew, so that modules stand in the order of the graph, as in a network out of a file.
-        ordered: fx.GraphModule = fx.GraphModule(quantized, quantized.graph)
+        finished = with_int8_layers(quantized, self.weight_bits)
         record = {
             "step": self.name,
             "backend": backend,
@@ -121,7 +118,7 @@ class QuantizeStatic:
             "layers": len(layers),
             "weight_bits": self.weight_bits,
         }
-        return Applied(ordered.eval(), record)
+        return Applied(finished, record)
 
     def _calibrate(self, network: fx.GraphModule, context: Context, report: Report) -> int:
         """Show the network training images; how many."""
@@ -179,26 +176,3 @@ def _refuse_not_finite(name: str, layer: nn.Conv2d | nn.Linear) -> None:
                 f"quantize_static: {name}.{part} holds NaN or infinity",
                 "The training diverged: train again with a smaller learning rate",
             )
-
-
-def _int8(layer: nn.Conv2d | nn.Linear, bits: int) -> Int8Conv2d | StaticInt8Linear:
-    bias = layer.bias is not None
-    made: Int8Conv2d | StaticInt8Linear
-    if isinstance(layer, nn.Linear):
-        made = StaticInt8Linear(layer.in_features, layer.out_features, bias=bias)
-    else:
-        made = Int8Conv2d(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,  # type: ignore[arg-type] # a pair, though torch says any tuple
-            layer.stride,  # type: ignore[arg-type]
-            layer.padding,  # type: ignore[arg-type]
-            layer.dilation,  # type: ignore[arg-type]
-            layer.groups,
-            bias=bias,
-        )
-    rows, made.scale = quantize_rows(layer.weight.detach().flatten(1), bits)
-    made.weight = rows.view(layer.weight.shape)
-    if layer.bias is not None:
-        made.bias = layer.bias.detach().clone()
-    return made

@@ -368,3 +368,16 @@ def test_a_layer_that_is_called_twice_keeps_one_weight() -> None:
     images = images_to_test(8)
     with torch.inference_mode():
         assert relative_error(run("torch", applied.network, images), network(images)) < 0.05
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_channel_that_training_gave_up_keeps_its_bias(name: str) -> None:
+    """Beside weights as small as these the bias would not fit into 32 bits."""
+    network = small()
+    with torch.no_grad():
+        network[0].weight[1] *= 1e-12
+        network[0].bias[1] = 2.0
+    applied = QuantizeStatic(calibration_samples=32).apply(trace(network), with_images(), ignore)
+    images = images_to_test(8)
+    with torch.inference_mode():
+        assert relative_error(run(name, applied.network, images), network(images)) < 0.05
