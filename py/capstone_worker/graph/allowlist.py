@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from .int8_linear import Int8Linear
+from .int8_static import Int8Conv2d, QuantizeEdge, StaticInt8Linear
 
 _MAX_INT = 2**31 - 1
 
@@ -91,23 +92,21 @@ APPROXIMATION = Field("none or tanh", lambda value: value in ("none", "tanh"))
 ZEROS = Field('"zeros"', lambda value: value == "zeros")
 
 _LINEAR = {"in_features": COUNT, "out_features": COUNT, "bias": HAS}
+_CONV2D = {
+    "in_channels": COUNT,
+    "out_channels": COUNT,
+    "kernel_size": SIZE,
+    "stride": SIZE,
+    "padding": PADDING,
+    "dilation": SIZE,
+    "groups": COUNT,
+    "bias": HAS,
+}
+_STATIC_INT8 = {"weight_dtype": "int8", "execution": "static"}
 
 MODULES: tuple[ModuleKind, ...] = (
-    ModuleKind(
-        "Conv2d",
-        nn.Conv2d,
-        {
-            "in_channels": COUNT,
-            "out_channels": COUNT,
-            "kernel_size": SIZE,
-            "stride": SIZE,
-            "padding": PADDING,
-            "dilation": SIZE,
-            "groups": COUNT,
-            "bias": HAS,
-            "padding_mode": ZEROS,
-        },
-    ),
+    ModuleKind("Conv2d", nn.Conv2d, {**_CONV2D, "padding_mode": ZEROS}),
+    ModuleKind("Conv2d", Int8Conv2d, _CONV2D, _STATIC_INT8),
     ModuleKind(
         "BatchNorm2d",
         nn.BatchNorm2d,
@@ -126,6 +125,8 @@ MODULES: tuple[ModuleKind, ...] = (
     ),
     ModuleKind("Linear", nn.Linear, _LINEAR),
     ModuleKind("Linear", Int8Linear, _LINEAR, {"weight_dtype": "int8", "execution": "dynamic"}),
+    ModuleKind("Linear", StaticInt8Linear, _LINEAR, _STATIC_INT8),
+    ModuleKind("QuantizeEdge", QuantizeEdge),
     ModuleKind(
         "MultiheadAttention",
         nn.MultiheadAttention,

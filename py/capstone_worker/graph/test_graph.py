@@ -218,9 +218,9 @@ def test_what_no_file_may_hold(module: nn.Module, reason: str) -> None:
     assert refused(lambda: to_json(trace(module))) == (
         "graph_not_allowed",
         f"the network's {reason} is not allowed in a model file",
-        "Build the network from: Conv2d, BatchNorm2d, LayerNorm, Linear, MultiheadAttention, ReLU, GELU, "
-        "MaxPool2d, AdaptiveAvgPool2d, Dropout, Identity, operator.add, operator.getitem, operator.iadd, "
-        "torch.cat, torch.flatten, torch.select, expand, permute, size",
+        "Build the network from: Conv2d, BatchNorm2d, LayerNorm, Linear, QuantizeEdge, MultiheadAttention, "
+        "ReLU, GELU, MaxPool2d, AdaptiveAvgPool2d, Dropout, Identity, operator.add, operator.getitem, "
+        "operator.iadd, torch.cat, torch.flatten, torch.select, expand, permute, size",
     )
 
 

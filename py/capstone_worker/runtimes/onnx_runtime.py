@@ -5,12 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..models import is_static
 from .runtime import Prepared
 from .source import INPUT, OUTPUT, Source
 
 
 class OnnxRuntime:
-    """One session with a pool of its own; int8 layers run in the float32 they stand for."""
+    """One session with a pool of its own.
+
+    Statically quantised layers run in int8, dynamically quantised ones in the float32 they stand for.
+    """
 
     name = "onnxruntime"
     packages = ("onnx", "onnxruntime")
@@ -35,4 +39,4 @@ class OnnxRuntime:
         def forward(images: Tensor) -> Tensor:
             return torch.from_numpy(session.run([OUTPUT], {INPUT: images.contiguous().numpy()})[0])
 
-        return Prepared(forward, "float32")
+        return Prepared(forward, "int8" if is_static(source.network) else "float32")

@@ -11,6 +11,9 @@ from functools import cached_property
 import torch
 from torch import fx
 
+from ..models import is_static
+from .qdq import as_qdq
+
 OPSET = 17
 """The newest that torch 2.2 writes."""
 
@@ -31,7 +34,10 @@ class Source:
 
     @cached_property
     def onnx(self) -> bytes:
-        """As an ONNX file for any number of images, int8 layers as the float32 they stand for.
+        """As an ONNX file for any number of images.
+
+        A statically quantised network is written with its integers, see `qdq`; other int8 layers as the
+        float32 they stand for.
 
         Raises:
             torch.onnx.errors.OnnxExporterError: an operation has no counterpart in ONNX.
@@ -43,7 +49,8 @@ class Source:
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                self.network,  # in evaluation mode, whichever it is in
+                # in evaluation mode, whichever it is in
+                as_qdq(self.network) if is_static(self.network) else self.network,
                 (torch.zeros(1, 3, self.image_size, self.image_size),),
                 file,
                 opset_version=OPSET,

@@ -6,9 +6,9 @@ import copy
 
 import torch
 from torch import Tensor, fx, nn
-from torch.ao.nn.quantized import dynamic
 
-from ..models import Int8Linear
+from ..models import Int8Linear, Int8Weight, is_static
+from .lower_int8 import dynamic_linear, lower_static
 from .runtime import Prepared
 from .source import Source
 
@@ -40,26 +40,14 @@ class TorchEager:
 
 
 def dtype_of(network: nn.Module) -> str:
-    """``int8`` where a Linear is dynamically quantised, else ``float32``."""
-    return "int8" if any(isinstance(module, Int8Linear) for module in network.modules()) else "float32"
+    """``int8`` where layers have int8 weights, dynamically or statically quantised, else ``float32``."""
+    return "int8" if any(isinstance(module, Int8Weight) for module in network.modules()) else "float32"
 
 
 def lowered(network: fx.GraphModule) -> fx.GraphModule:
-    """A copy in evaluation mode in which torch's own layers stand for our int8 ones."""
-    ready = copy.deepcopy(network).eval()
+    """A copy in evaluation mode in which torch's own layers and kernels stand for our int8 ones."""
+    ready = lower_static(network) if is_static(network) else copy.deepcopy(network).eval()
     for name, module in list(ready.named_modules()):
         if isinstance(module, Int8Linear):
-            ready.add_submodule(name, lower(module))
+            ready.add_submodule(name, dynamic_linear(module))
     return ready
-
-
-def lower(linear: Int8Linear) -> dynamic.Linear:
-    """The layer as torch executes it: int8 weights, activations quantised per batch.
-
-    torch keeps activations to 7 bits on x86 (reduce_range), so that sums of products cannot overflow 16 bits.
-    """
-    lowered = dynamic.Linear(linear.in_features, linear.out_features, bias_=linear.bias is not None)
-    zeros = torch.zeros(linear.out_features, dtype=torch.int64)
-    weight = torch._make_per_channel_quantized_tensor(linear.weight, linear.scale, zeros, axis=0)
-    lowered.set_weight_bias(weight, linear.bias)
-    return lowered

@@ -1,16 +1,20 @@
 """What steps are given in a test."""
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import pytest
 import torch
 from torch import Tensor, fx, nn
 
 from ..data.cache import Dataset
 from ..data.decode import open_split
 from ..data.source import resolve
+from ..graph.trace import trace
+from ..models.build import build
+from ..training.batches import normalized
 from .base import Context
 
 
@@ -24,9 +28,9 @@ def at(image_size: int) -> Context:
     return Context(image_size, original=fx.symbolic_trace(nn.Identity()), load=no_images)
 
 
-@pytest.fixture(scope="session")
-def few_images() -> Dataset:
-    """The first 500 training and 100 test images of the bundled set, at 32x32."""
+@cache
+def images_of_fashion() -> Dataset:
+    """The first 600 training and 200 test images of the bundled set, at 32x32."""
     source = resolve("fashion_mnist_mini", data_root=Path("nowhere"))
 
     def first(split: str, count: int) -> tuple[Tensor, Tensor]:
@@ -35,10 +39,40 @@ def few_images() -> Dataset:
         return torch.from_numpy(images), torch.from_numpy(reader.labels[:count])
 
     return Dataset(
-        *first("train", 500),
-        *first("test", 100),
+        *first("train", 600),
+        *first("test", 200),
         classes=source.classes,
         mean=(0.22,) * 3,
         std=(0.33,) * 3,
         digest="of a part",
     )
+
+
+def with_images(image_size: int = 32) -> Context:
+    """The context of a step that asks for images."""
+    return replace(at(image_size), load=images_of_fashion)
+
+
+def images_to_test(count: int) -> Tensor:
+    """Test images as a network takes them, (count, 3, 32, 32) float32."""
+    data = images_of_fashion()
+    return normalized(data.test_images[:count], data.mean, data.std)
+
+
+def adapted(arch: str, stem: str = "cifar") -> fx.GraphModule:
+    """A network with fresh weights whose batch norms have seen images, in evaluation mode.
+
+    Statistics, gains and biases differ from channel to channel, and values neither vanish nor explode.
+    """
+    network = build(arch, num_classes=10, stem=stem, image_size=32, seed=0)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
+            module.momentum = None  # type: ignore[assignment] # the mean over all batches
+    data = images_of_fashion()
+    with torch.no_grad():
+        for batch in data.train_images[:128].split(64):
+            network(normalized(batch, data.mean, data.std))
+    return trace(network.eval())

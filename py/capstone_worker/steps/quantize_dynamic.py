@@ -56,14 +56,23 @@ def _int8(linear: nn.Linear) -> Int8Linear:
     return layer.train(linear.training)
 
 
-def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Symmetric int8, one scale per row. weight float32 (out, in) -> int8 (out, in), scale float32 (out,).
+def quantize_rows(weight: Tensor, bits: int = 8, least_scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Symmetric integers, one scale per row: weight float32 (out, in) -> int8 (out, in), float32 (out,).
 
-    scale = max|row| / 127, values in -127..127 (never -128), so ``values * scale`` is within half a scale of
-    `weight`. A row of zeros, or one so small that its scale underflows, has scale 1 and values 0.
+    scale = max|row| / m, values in -m..m with m = 2**(bits - 1) - 1 (of 8 bits 127, never -128), so
+    ``values * scale`` is within half a scale of `weight`. A row of zeros, or one so small that its scale
+    underflows, has scale 1 and values 0.
     Jacob et al. 2018, arXiv 1712.05877, section 2, with zero point 0.
+
+    Args:
+        weight: finite.
+        bits: from 2 to 8; fewer are stored in int8 all the same.
+        least_scale: float32 (out,); no scale is smaller, whatever it costs the row.
     """
-    scale = weight.abs().amax(dim=1) / 127
+    largest = 2 ** (bits - 1) - 1
+    scale = weight.abs().amax(dim=1) / largest
+    if least_scale is not None:
+        scale = torch.maximum(scale, least_scale)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    values = (weight / scale[:, None]).round().clamp(-127, 127).to(torch.int8)
+    values = (weight / scale[:, None]).round().clamp(-largest, largest).to(torch.int8)
     return values, scale

@@ -8,18 +8,17 @@ centre alone. The function stays, up to the order of summation.
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..measure.counts import parameter_counts
 from ..report import Report
 from ..training.small_maps import covered
 from .base import Applied, Context
+from .fold_batch_norm import count_calls, fold_batch_norms
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Specialize:
         """
         special = copy.deepcopy(network).eval()
         before = parameter_counts(special).params
-        folded = _fold_batch_norms(special)
+        folded = fold_batch_norms(special)
         cut = _cut_taps(special, context.image_size)
         record = {
             "step": self.name,
@@ -80,32 +79,10 @@ def taps_that_meet_the_map(size: int, kernel: int, stride: int, padding: int) ->
     return Side((0, kernel), padding)
 
 
-def _fold_batch_norms(network: fx.GraphModule) -> int:
-    """Fold, in place, each batch norm that stands alone behind a convolution; how many there were."""
-    modules = dict(network.named_modules())
-    calls = _calls(network)
-    folded = 0
-    for node in list(network.graph.nodes):
-        norm = modules.get(node.target) if node.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm2d) or not norm.track_running_stats:
-            continue
-        (before,) = node.all_input_nodes
-        conv = modules.get(before.target) if before.op == "call_module" else None
-        if not isinstance(conv, nn.Conv2d) or len(before.users) > 1 or calls[before.target] > 1:
-            continue
-        network.add_submodule(before.target, fuse_conv_bn_eval(conv, norm))
-        node.replace_all_uses_with(before)
-        network.graph.erase_node(node)
-        folded += 1
-    network.delete_all_unused_submodules()
-    network.recompile()
-    return folded
-
-
 def _cut_taps(network: fx.GraphModule, image_size: int) -> int:
     """Cut, in place, the taps that meet padding alone; of how many convolutions."""
     maps: dict[str, tuple[int, int]] = {}
-    calls = _calls(network)
+    calls = count_calls(network)
     convolutions = {
         name: module
         for name, module in network.named_modules()
@@ -136,8 +113,3 @@ def _cut_taps(network: fx.GraphModule, image_size: int) -> int:
             module.padding = (rows.padding, columns.padding)
             cut += 1
     return cut
-
-
-def _calls(network: fx.GraphModule) -> Counter[str]:
-    """How often each module is called: one that is called twice belongs to two places."""
-    return Counter(str(node.target) for node in network.graph.nodes if node.op == "call_module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +16,13 @@ from ..graph.trace import trace
 from ..models.build import build
 from ..report import Event
 from .base import Context
+from .conftest import images_of_fashion
 from .finetune import Finetune, _with_part_held_out
 from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
+
+FEW = 500
+"""Training images."""
 
 SETTINGS: dict[str, Any] = {
     "epochs": 2,
@@ -34,6 +39,12 @@ SETTINGS: dict[str, Any] = {
     "weight_bits": None,
     "max_train_samples": None,
 }
+
+
+@pytest.fixture(scope="module")
+def few_images() -> Dataset:
+    data = images_of_fashion()
+    return replace(data, train_images=data.train_images[:FEW], train_labels=data.train_labels[:FEW])
 
 
 def new(arch: str = "resnet20") -> fx.GraphModule:
