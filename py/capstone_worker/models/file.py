@@ -23,6 +23,7 @@ from .packed import PAYLOAD, Contents, contents, mark, pack, packing_of
 from .resnet import Stem
 
 FORMAT = 1
+UPDATE = "Update capstone: a newer one wrote this file"
 _MAX_IMAGE_SIZE = 4096
 
 
@@ -63,9 +64,11 @@ def save_model(path: Path, network: fx.GraphModule, record: Mapping[str, Any]) -
     """
     packing = packing_of(network)
     if packing is None:
-        return write_model(path, network.state_dict(), {**record, "format": FORMAT, "graph": to_json(network)})
-    payload, graph = pack(network, packing)
-    return write_model(path, {PAYLOAD: payload}, {**record, "format": FORMAT, "graph": graph})
+        tensors, graph = network.state_dict(), to_json(network)
+    else:
+        payload, graph = pack(network, packing)
+        tensors = {PAYLOAD: payload}
+    return write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
 
 
 def load_model(
@@ -107,7 +110,7 @@ def _ours(
         raise UserError(
             "model_format_unknown",
             f"{path}: expected format {FORMAT}, found {record.get('format')!r}",
-            "Update capstone: a newer one wrote this file",
+            UPDATE,
         )
     model = record.get("model")
     if not isinstance(model, dict):
@@ -127,7 +130,7 @@ def _ours(
         packed = contents(file.tensors, record.get("graph"))
         return _rebuilt(path, file.tensors, packed, record, model)
     except PackError as error:
-        hint = "Update capstone: a newer one wrote this file" if error.code == "model_format_unknown" else REMAKE
+        hint = UPDATE if error.code == "model_format_unknown" else REMAKE
         raise UserError(error.code, f"{path}: {error.reason}", hint) from None
 
 

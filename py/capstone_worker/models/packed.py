@@ -2,7 +2,8 @@
 
 The payload begins with its contents, a deflated JSON object ``{"codec", "graph", "layout"}``, so that the
 record of a file, which others read too, stays small; in the record stands instead of the graph how long that
-is: ``{"packed": 1, "bytes": deflated, "plain_bytes": JSON}``. Behind it follow the tensors, see artifact/pack.
+is: ``{"packed": 1, "bytes": deflated, "plain_bytes": JSON}``. Behind it follow the tensors, as artifact/pack
+lays them out.
 """
 
 from __future__ import annotations
