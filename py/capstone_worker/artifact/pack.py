@@ -4,11 +4,12 @@ Two pure functions. `pack_tensors` gives the payload and its layout, a JSON obje
 neither. docs/artifact.md says what each byte means.
 
 Entropy coding is the Huffman half of deflate, each tensor with codes of its own, integers one to a byte or
-bit-packed, zeros in a bitmask where that is smaller. On normally distributed weights in the shapes of a
-ResNet-18 at 4, 5 and 8 bits that comes to 0.5 to 1.5 % above the order-0 entropy, dense or half of them zero,
-and to 3 to 5 % where 95 % are zero. Tried and dropped: LZMA (1.5 to 6 % above the entropy where dense, 17 to
-30 % where sparse: it finds repetitions that save nothing) and all of a network's integers in one stream (no
-smaller with either coder, as each layer has a distribution of its own).
+bit-packed; zeros, where that is smaller, in a bitmask or as the gaps between the others. On normally
+distributed weights that comes to at most 3 % above the order-0 entropy, at 4 to 8 bits, dense or up to 99 %
+zero. Tried and dropped: LZMA (1.5 to 6 % above the entropy where dense, 17 to 30 % where sparse: it finds
+repetitions that save nothing), a bitmask without the gaps (6 % at 95 % zeros, where a byte of it has less
+than the one bit that any code of Huffman's has), and all of a network's integers in one stream (no smaller
+with either coder, as each layer has a distribution of its own).
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ Bytes = npt.NDArray[np.uint8]
 VERSION = 1
 BITS = (4, 5, 6, 7, 8)
 MAX_EXPANSION = 1024
-"""Bytes of tensors that one byte of payload may stand for. With 99 % zeros at 4 bits it is about 300; a byte of
-deflate can be 1032 zeros, which as a bitmask would stand for 33,000 bytes of weights."""
+"""Bytes of tensors that one byte of payload may stand for.
+
+With 99 % zeros at 4 bits it is about 300; a byte of deflate can be 1032 zeros, which as a bitmask would stand
+for 33,000 bytes of weights.
+"""
 FREE_BYTES = 16 * 2**20
 """Bytes of tensors beyond which MAX_EXPANSION counts."""
 
@@ -129,9 +133,9 @@ def _packed(
             plain.setdefault(dtype, []).append(tensor)
             entries.append(entry)
             continue
-        width, parts = _smallest(_bytes_of(integers).view(np.int8), bits, codec)
+        width, parts, said = _smallest(_bytes_of(integers).view(np.int8), bits, codec)
         streams += parts
-        entries.append([*entry, bits, width, [len(part) for part in parts]])
+        entries.append([*entry, bits, width, [*map(len, parts), *said]])
     scale_planes = _stream(_planes(scales), codec)
     groups = {dtype: _stream(_planes(plain[dtype]), codec) for dtype in sorted(plain)}
     payload = b"".join([*streams, scale_planes, *groups.values()])
@@ -210,7 +214,7 @@ def quantized_in(payload: Tensor, layout: object) -> dict[str, Quantized]:
     """The `quantized` that `pack_tensors` was given, out of what `unpack_tensors` has accepted."""
     plan = _plan(layout)
     data = _Data(payload.contiguous().numpy())
-    data.at = sum(sum(entry.sizes) for entry in plan.entries)
+    data.at = sum(sum(entry.streams) for entry in plan.entries)
     entries = [entry for entry in plan.entries if entry.has_scale]
     rows = [entry.shape[0] for entry in entries]
     scales = _from_planes(data.stream(plan.scales, 4 * sum(rows), "its scales"), torch.float32)
@@ -255,14 +259,22 @@ def inflated(data: Bytes, size: int, what: str) -> bytes:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One tensor of a layout, checked. bits 0: no integers; width: bits of a stored integer."""
+    """One tensor of a layout, checked.
+
+    Attributes:
+        bits: 0 where it has no integers.
+        width: bits of a stored integer.
+        streams: bytes of each: of the integers, or of what says where zeros are and of the others.
+        gaps: bytes that the first stream comes to, where it is gaps.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     bits: int = 0
     width: int = 0
-    sizes: tuple[int, ...] = ()
+    streams: tuple[int, ...] = ()
+    gaps: int | None = None
 
     @property
     def count(self) -> int:
@@ -283,7 +295,7 @@ class _Plan:
 
     @property
     def payload_bytes(self) -> int:
-        of_entries = sum(sum(entry.sizes) for entry in self.entries)
+        of_entries = sum(sum(entry.streams) for entry in self.entries)
         return of_entries + self.scales + sum(self.plain.values())
 
 
@@ -346,9 +358,10 @@ def _entry(index: int, entry: object) -> _Entry:
         raise PackError(f"{where}: expected integers of a float32 tensor or 8 bits of an int8 one")
     if type(width) is not int or width not in (bits, 8):
         raise PackError(f"{where}: expected a width of {bits} or 8 bits, found {width!r}")
-    if not isinstance(sizes, list) or len(sizes) not in (1, 2) or not _are_lengths(sizes):
-        raise PackError(f"{where}: expected the bytes of one or two streams")
-    return _Entry(name, dtype, tuple(shape), bits, width, tuple(sizes))
+    if not isinstance(sizes, list) or len(sizes) not in (1, 2, 3) or not _are_lengths(sizes):
+        raise PackError(f"{where}: expected 1 to 3 numbers of bytes")
+    gaps = sizes[2] if len(sizes) == 3 else None
+    return _Entry(name, dtype, tuple(shape), bits, width, tuple(sizes[:2]), gaps)
 
 
 def _are_lengths(values: Any) -> bool:  # noqa: ANN401 - of JSON
@@ -375,41 +388,81 @@ def _integers(name: str, tensor: Tensor, bits: int, scale: Tensor) -> Tensor:
     return integers
 
 
-def _smallest(values: npt.NDArray[np.int8], bits: int, codec: Codec) -> tuple[int, list[bytes]]:
-    """int8 (n,) -> bits of a stored integer, and its streams: all integers, or a bitmask and the nonzero."""
+def _smallest(values: npt.NDArray[np.int8], bits: int, codec: Codec) -> tuple[int, list[bytes], list[int]]:
+    """int8 (n,) -> bits of a stored integer, its streams, and what else their entry must say.
+
+    The streams are all integers; or a bitmask and the nonzero ones; or gaps and the nonzero ones, with the
+    number of bytes that the gaps are. Not entropy-coded, a tensor always has a 32nd of its bytes.
+    """
     codes = values.view(np.uint8) + np.uint8(2 ** (bits - 1))  # modulo 256, so none is below 0
     is_set = values != 0
-    mask = _stream([np.packbits(is_set, bitorder="little")], codec)
-    found = []
-    for before, some in (([], codes), ([mask], codes[is_set])):
-        for width in sorted({bits, 8}):
-            found.append((width, [*before, _stream([_bit_packed(some, width)], codec)]))
+    zeros: list[tuple[list[Bytes], Bytes, list[int]]] = [
+        ([], codes, []),
+        ([np.packbits(is_set, bitorder="little")], codes[is_set], []),
+    ]
+    if codec != "none":
+        gaps = _gaps(is_set)
+        zeros.append(([gaps], codes[is_set], [len(gaps)]))
+    found = [
+        (width, [_stream([part], codec) for part in (*before, _bit_packed(some, width))], said)
+        for before, some, said in zeros
+        for width in sorted({bits, 8})
+    ]
     return min(found, key=lambda way: sum(map(len, way[1])))
 
 
 def _read_integers(data: _Data, entry: _Entry) -> Tensor:
     what = f"the integers of {entry.name}"
     count, zero = entry.count, 2 ** (entry.bits - 1)
-    mask = None
-    if len(entry.sizes) == 2:
-        packed = data.stream(entry.sizes[0], -(-count // 8), f"the mask bits of {entry.name}")
+    places: npt.NDArray[np.bool_] | npt.NDArray[np.int64] | None = None
+    if entry.gaps is not None:
+        places = _places(data, entry)
+        count = len(places)
+    elif len(entry.streams) == 2:
+        packed = data.stream(entry.streams[0], -(-count // 8), f"the mask bits of {entry.name}")
         if count % 8 and packed[-1] >> count % 8:
             raise PackError(f"{what} have bits behind their mask")
-        mask = np.unpackbits(packed, count=count, bitorder="little").view(np.bool_)
-        count = int(np.count_nonzero(mask))
-    stream = data.stream(entry.sizes[-1], -(-count * entry.width // 8), what)
+        places = np.unpackbits(packed, count=count, bitorder="little").view(np.bool_)
+        count = int(places.sum())
+    stream = data.stream(entry.streams[-1], -(-count * entry.width // 8), what)
     codes = _bit_unpacked(stream, count, entry.width, what)
     lowest = 0 if entry.dtype == "int8" else 1  # -(2 ** (bits - 1)) has no counterpart above 0
     if count and (int(codes.min()) < lowest or int(codes.max()) >= 2 * zero):
         raise PackError(f"{what} are out of range")
     values = (codes - np.uint8(zero)).view(np.int8)
-    if mask is not None:
+    if places is not None:
         if not values.all():
-            raise PackError(f"{what} hold a 0 that their mask denies")
+            raise PackError(f"{what} have a 0 among those that are none")
         dense = np.zeros(entry.count, np.int8)
-        dense[mask] = values
+        dense[places] = values
         values = dense
     return torch.from_numpy(values).view(entry.shape)
+
+
+def _gaps(is_set: npt.NDArray[np.bool_]) -> Bytes:
+    """bool (n,) -> how many are False before each that is True, 255 at a time: 300 is 255, 45."""
+    gaps = np.diff(np.flatnonzero(is_set), prepend=-1) - 1
+    full = gaps // 255
+    found = np.full(int((full + 1).sum()), 255, np.uint8)
+    found[(full + 1).cumsum() - 1] = gaps % 255
+    return found
+
+
+def _places(data: _Data, entry: _Entry) -> npt.NDArray[np.int64]:
+    """Where the nonzero integers are, in their order."""
+    assert entry.gaps is not None
+    what = f"the gaps of {entry.name}"
+    if entry.gaps > 2 * entry.count:
+        raise PackError(f"{what} are more than its numbers")
+    gaps = data.stream(entry.streams[0], entry.gaps, what)
+    ends = gaps != 255
+    if len(gaps) and not ends[-1]:
+        raise PackError(f"{what} end within one")
+    places: npt.NDArray[np.int64] = np.cumsum(gaps, dtype=np.int64)[ends]
+    places += np.arange(len(places))
+    if len(places) and places[-1] >= entry.count:
+        raise PackError(f"{what} reach beyond it")
+    return places
 
 
 def _bit_packed(codes: Bytes, width: int) -> Bytes:
@@ -465,6 +518,8 @@ def _from_planes(planes: Bytes, dtype: torch.dtype) -> Tensor:
 
 
 def _bytes_of(tensor: Tensor) -> Bytes:
+    if not tensor.numel():  # which torch may hold with strides that it then refuses to view as bytes
+        return np.empty(0, np.uint8)
     array: Bytes = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
     return array
 

@@ -24,9 +24,9 @@ def choose_bits(
     """The bits of each layer, 4 to 8, with a damage within the budget; 8 everywhere where none is.
 
     Each layer is tried alone at 4 bits. Each bit more is taken to leave a quarter of the damage, as it does
-    of the square of a rounding error, so that one trial for each layer orders all steps from 8 bits down: those
-    that save most bits for the damage they add come first. How far along that order the budget reaches is
-    then measured with all layers together, by halving: damages of layers do not simply add up.
+    of the square of a rounding error, so that one trial for each layer orders all steps from 8 bits down:
+    those that save most bits for the damage they add come first. How far along that order the budget reaches
+    is then measured with all layers together, by halving: damages of layers do not simply add up.
 
     Args:
         layers: how many weights each has.
