@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
+from ..artifact.archive import REMAKE
+from ..artifact.pack import PackError
 from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.codec import from_json, to_json
 from .fits import check_classes, check_fits
 from .foreign import foreign_network
+from .packed import PAYLOAD, Contents, contents, mark, pack, packing_of
 from .resnet import Stem
 
 FORMAT = 1
+UPDATE = "Update capstone: a newer one wrote this file"
 _MAX_IMAGE_SIZE = 4096
 
 
@@ -30,7 +34,8 @@ class LoadedModel:
     Attributes:
         network: on the CPU, in evaluation mode; takes normalised images (N, 3, H, W).
         record: the file's record (schema/record.schema.json); for a foreign file only its `model`, as far
-            as it was found out: arch, family, num_classes, stem, image_size.
+            as it was found out: arch, family, num_classes, stem, image_size. `graph` is the graph itself,
+            also where the file is packed.
         sha256: of the file, in hexadecimal.
         bytes: size of the file.
     """
@@ -44,7 +49,8 @@ class LoadedModel:
 def save_model(path: Path, network: fx.GraphModule, record: Mapping[str, Any]) -> tuple[str, int]:
     """Write the network and its record, to which `format` and `graph` are added; SHA-256 and size in bytes.
 
-    A Linear with int8 weights is written as the integers, their scales and the bias.
+    A Linear with int8 weights is written as the integers, their scales and the bias. A network that is marked
+    (`packed.mark`) is written packed.
 
     Args:
         path: replaced whole or not at all.
@@ -54,8 +60,15 @@ def save_model(path: Path, network: fx.GraphModule, record: Mapping[str, Any]) -
     Raises:
         UserError: ``graph_not_allowed``, or the place cannot be written to.
         MachineError: no room, or the disk failed.
+        ValueError: weights were changed after they were quantized for packing.
     """
-    return write_model(path, network.state_dict(), {**record, "format": FORMAT, "graph": to_json(network)})
+    packing = packing_of(network)
+    if packing is None:
+        tensors, graph = network.state_dict(), to_json(network)
+    else:
+        payload, graph = pack(network, packing)
+        tensors = {PAYLOAD: payload}
+    return write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
 
 
 def load_model(
@@ -97,7 +110,7 @@ def _ours(
         raise UserError(
             "model_format_unknown",
             f"{path}: expected format {FORMAT}, found {record.get('format')!r}",
-            "Update capstone: a newer one wrote this file",
+            UPDATE,
         )
     model = record.get("model")
     if not isinstance(model, dict):
@@ -114,14 +127,34 @@ def _ours(
         )
     check_classes(path, model.get("num_classes"), num_classes)
     try:
-        network = from_json(record.get("graph"))
+        packed = contents(file.tensors, record.get("graph"))
+        return _rebuilt(path, file.tensors, packed, record, model)
+    except PackError as error:
+        hint = UPDATE if error.code == "model_format_unknown" else REMAKE
+        raise UserError(error.code, f"{path}: {error.reason}", hint) from None
+
+
+def _rebuilt(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    packed: Contents | None,
+    record: dict[str, Any],
+    model: Mapping[str, Any],
+) -> tuple[fx.GraphModule, dict[str, Any]]:
+    """The network of a graph and its tensors, and the record with that graph."""
+    graph = packed.graph if packed else record.get("graph")
+    try:
+        network = from_json(graph)
     except UserError as error:
         raise UserError(error.code, f"{path}: {error.message}", error.hint) from None
     _check_runs(path, network, model)
-    check_fits(path, file.tensors, network.state_dict(), "its graph")
+    check_fits(path, packed.tensors if packed else tensors, network.state_dict(), "its graph")
+    if packed:
+        tensors, packing = packed.unpack()
+        mark(network, packing)
     network.to_empty(device="cpu")
-    network.load_state_dict(file.tensors)
-    return network, record
+    network.load_state_dict(tensors)
+    return network, {**record, "graph": graph}
 
 
 def _check_runs(path: Path, network: fx.GraphModule, model: Mapping[str, Any]) -> None:
