@@ -15,6 +15,9 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
+from torchvision.models.convnext import CNBlock
+from torchvision.models.regnet import ResBottleneckBlock
+from torchvision.models.resnet import Bottleneck
 
 from ..data.cache import Dataset
 from ..errors import Stopped, UserError
@@ -107,6 +110,44 @@ def test_each_block_of_a_resnet_and_all_together(arch: str) -> None:
         assert parameter_counts(pruned) == parameter_counts(judge)
         assert len(pruned.state_dict()) == len(judge.state_dict())
         assert torch.equal(traced(images), before), "the given network was changed"
+
+
+def is_residual(module: nn.Module) -> bool:
+    """As torchvision's own blocks say it."""
+    if isinstance(module, Bottleneck):
+        return module.downsample is None
+    if isinstance(module, ResBottleneckBlock):
+        return module.proj is None
+    return isinstance(module, CNBlock) or getattr(module, "use_res_connect", False)
+
+
+@pytest.mark.parametrize(
+    "arch",
+    ["resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny"],
+)
+def test_blocks_of_other_families(arch: str) -> None:
+    """The judge is the network in which the block's module does nothing."""
+    network = build(arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval()
+    places = [name for name, module in network.named_modules() if is_residual(module)]
+    traced = trace(network)
+    blocks = residual_blocks(traced, 32)
+    assert len(blocks) == len(places)
+    assert all(f"{block.name}.".startswith(f"{name}.") for block, name in zip(blocks, places, strict=True))
+    images = torch.randn(2, 3, 32, 32)
+    for gone in (blocks[-1:], blocks):
+        judge = copy.deepcopy(network)
+        for name in places[-len(gone) :]:
+            parent, _, last = name.rpartition(".")
+            setattr(judge.get_submodule(parent), last, nn.Identity())
+        with torch.no_grad():
+            assert torch.equal(without_blocks(traced, gone)(images), judge(images))
+
+
+@pytest.mark.parametrize("arch", ["vgg11_bn", "densenet121", "shufflenet_v2_x1_0", "squeezenet1_1"])
+def test_families_without_blocks(arch: str) -> None:
+    with torch.device("meta"):
+        network = trace(build(arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval())
+        assert residual_blocks(network, 32) == []
 
 
 def test_a_relu_after_a_relu_goes_and_training_goes_on() -> None:
