@@ -118,14 +118,14 @@ def test_attention() -> None:
 
 
 class Scaled(nn.Module):
-    """Products, a path with a dash, a map that is dropped at random, channels last and first again."""
+    """Products, a path with a dash, a map that is dropped in training, channels last and first again."""
 
     def __init__(self) -> None:
         super().__init__()
         self.part = nn.ModuleDict({"block1-0": nn.Conv2d(3, 4, 1)})
         self.scale = nn.Parameter(torch.rand(4, 1, 1))
         self.last, self.first = Permute([0, 2, 3, 1]), Permute([0, 3, 1, 2])
-        self.drop = StochasticDepth(0.5, "row")
+        self.drop = StochasticDepth(1.0, "row")
         self.pool = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False, divisor_override=3)
         self.shuffle = ChannelShuffle(2)
         self.flat = nn.Flatten(-3)
@@ -151,7 +151,7 @@ def test_products_and_orders() -> None:
     assert {name: config for name, config in graph["modules"].items() if name not in ("part.block1-0",)} == {
         "last": {"type": "Permute", "dims": [0, 2, 3, 1]},
         "first": {"type": "Permute", "dims": [0, 3, 1, 2]},
-        "drop": {"type": "StochasticDepth", "p": 0.5, "mode": "row"},
+        "drop": {"type": "StochasticDepth", "p": 1.0, "mode": "row"},
         "pool": {
             **AVERAGE,
             "ceil_mode": True,
@@ -162,8 +162,7 @@ def test_products_and_orders() -> None:
         "flat": {"type": "Flatten", "start_dim": -3, "end_dim": -1},
     }
     for trained in (module.train(), network.train()):
-        torch.manual_seed(1)
-        assert (trained(images)[0] == 0).all(), "dropped in training, as before it was saved"
+        assert (trained(images) == 0).all(), "dropped in training, as before it was saved"
 
 
 def test_channel_shuffle() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .. import schema
 from ..errors import UserError
-from . import densenet, mobilenet, regnet, resnet, shufflenet, vit
+from . import densenet, mobilenet, regnet, resnet, shufflenet, vgg, vit
 from .cifar_resnet import cifar_resnet
 from .resnet import Stem
 
@@ -76,8 +76,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     **{f"resnet{depth}": _cifar_resnet(depth) for depth in (20, 32, 44, 56)},
     "resnet34": _resnet("resnet34"),
     "resnet50": _resnet("resnet50"),
-    "vgg11_bn": _stock("vgg11_bn", "classifier.6"),
-    "vgg16_bn": _stock("vgg16_bn", "classifier.6"),
+    "vgg11_bn": _imagenet(vgg.vgg("vgg11_bn"), "classifier.6"),
+    "vgg16_bn": _imagenet(vgg.vgg("vgg16_bn"), "classifier.6"),
     "mobilenet_v2": _imagenet(mobilenet.mobilenet_v2, "classifier.1"),
     "mobilenet_v3_small": _stock("mobilenet_v3_small", "classifier.3"),
     "mobilenet_v3_large": _stock("mobilenet_v3_large", "classifier.3"),

@@ -36,10 +36,14 @@ def one_thread() -> Iterator[None]:
 def built(arch: str) -> nn.Module:
     """For 32 pixels and 10 classes; the widest matrices of a VGG, which are most of it, have few rows."""
     network = build(arch, num_classes=10, stem=default_stem(arch), image_size=32, seed=0)
-    if arch.startswith("vgg"):
-        for index, (inputs, outputs) in {0: (512 * 49, 8), 3: (8, 8), 6: (8, 10)}.items():
-            network.classifier[index] = nn.Linear(inputs, outputs)
-    return network.eval()
+    return (narrowed(network) if arch.startswith("vgg") else network).eval()
+
+
+def narrowed(vgg: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    for index, (inputs, outputs) in {0: (512 * 49, 8), 3: (8, 8), 6: (8, 10)}.items():
+        vgg.classifier[index] = nn.Linear(inputs, outputs)
+    return vgg
 
 
 def torchvisions(arch: str) -> nn.Module:
@@ -93,6 +97,17 @@ def test_as_torchvision_has_it(arch: str) -> None:
             torch.manual_seed(1)
             logits.append(it(images(8)))
         assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("side", [32, 63, 64, 224])
+def test_a_vgg_is_torchvisions_at_every_size(side: int) -> None:
+    """The independent judge is torchvision; below 64 pixels its last map is 1x1, and spread here."""
+    network = narrowed(build("vgg11_bn", num_classes=10, stem="imagenet", image_size=side, seed=0)).eval()
+    judge = narrowed(torchvisions("vgg11_bn"))
+    assert all(map(torch.equal, network.state_dict().values(), judge.state_dict().values()))
+    given = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        assert torch.equal(network(given), judge(given))
 
 
 @pytest.mark.parametrize("arch", PUBLISHED)
