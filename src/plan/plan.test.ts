@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { refusal } from '../../test/fixtures/refusal.ts';
 import { MachineError, UserError } from '../errors/errors.ts';
 import { Job } from '../spec/job.ts';
+import { ARCHITECTURES } from '../spec/names.ts';
 import { Recipe } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
@@ -205,7 +206,7 @@ describe('refusals', () => {
   test('an unknown model, with the nearest known one', () => {
     expect(refusal(() => planJob(sweep({ models: ['resnet81'] }), known()))).toEqual([
       'model_unknown',
-      'unknown model "resnet81"; known: resnet18, vit_b_16, resnet20, resnet32, resnet44, resnet56',
+      `unknown model "resnet81"; known: ${Object.keys(ARCHITECTURES).join(', ')}`,
       'Did you mean "resnet18"?',
     ]);
   });

@@ -46,7 +46,7 @@ export const Model = z
       .optional()
       .meta({
         description:
-          'Side of the square input in pixels; default: 32 for ResNets, 224 for ViTs, which take multiples of 16 from 32.',
+          'Side of the square input in pixels; default: 32, for ViTs 224, which take multiples of 16 from 32.',
         examples: [32],
       }),
   })

@@ -41,7 +41,7 @@ export const Digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-cas
 
 export const Stem = z.enum(['imagenet', 'cifar']).meta({
   description:
-    'First layers of a ResNet: `imagenet` is torchvision’s 7x7 stride 2 with pooling, `cifar` 3x3 stride 1 without (He et al. 2015, section 4.2).',
+    'First layers: `imagenet` is torchvision’s, of a ResNet 7x7 stride 2 with pooling; `cifar`, for ResNets, 3x3 stride 1 without (He et al. 2015, section 4.2).',
 });
 
 /** Where networks are trained: the CPU, or the first GPU that torch sees. */
@@ -76,21 +76,29 @@ export interface Architecture {
   readonly weights: Readonly<Partial<Record<PublishedWeights, string>>>;
 }
 
-/** Those of He et al. 2015, section 4.2. */
-const CIFAR_RESNET: Architecture = {
+type Weights = Architecture['weights'];
+
+/** torchvision’s ResNets, whose first layers can be those for small images. */
+const resnet = (weights: Weights): Architecture => ({
   family: 'resnet',
-  stems: ['cifar'],
+  stems: ['imagenet', 'cifar'],
   image_size: { default: 32, minimum: 8, multiple_of: 1 },
-  weights: {},
-};
+  weights,
+});
+
+/** Those of He et al. 2015, section 4.2. */
+const CIFAR_RESNET: Architecture = { ...resnet({}), stems: ['cifar'] };
+
+/** Any other convolutional network; one that halves its map too often for small images says from where it works. */
+const convolutional = (family: string, weights: Weights, minimum = 8): Architecture => ({
+  family,
+  stems: ['imagenet'],
+  image_size: { default: 32, minimum, multiple_of: 1 },
+  weights,
+});
 
 export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  resnet18: {
-    family: 'resnet',
-    stems: ['imagenet', 'cifar'],
-    image_size: { default: 32, minimum: 8, multiple_of: 1 },
-    weights: { imagenet: 'resnet18-f37072fd.pth' },
-  },
+  resnet18: resnet({ imagenet: 'resnet18-f37072fd.pth' }),
   vit_b_16: {
     family: 'vit',
     stems: ['imagenet'],
@@ -102,6 +110,19 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   resnet32: CIFAR_RESNET,
   resnet44: CIFAR_RESNET,
   resnet56: CIFAR_RESNET,
+  resnet34: resnet({ imagenet: 'resnet34-b627a593.pth' }),
+  resnet50: resnet({ imagenet: 'resnet50-0676ba61.pth' }),
+  vgg11_bn: convolutional('vgg', { imagenet: 'vgg11_bn-6002323d.pth' }, 32),
+  vgg16_bn: convolutional('vgg', { imagenet: 'vgg16_bn-6c64b313.pth' }, 32),
+  mobilenet_v2: convolutional('mobilenet', { imagenet: 'mobilenet_v2-b0353104.pth' }),
+  mobilenet_v3_small: convolutional('mobilenet', { imagenet: 'mobilenet_v3_small-047dcff4.pth' }),
+  mobilenet_v3_large: convolutional('mobilenet', { imagenet: 'mobilenet_v3_large-8738ca79.pth' }),
+  efficientnet_b0: convolutional('efficientnet', { imagenet: 'efficientnet_b0_rwightman-7f5810bc.pth' }),
+  densenet121: convolutional('densenet', { imagenet: 'densenet121-a639ec97.pth' }, 29),
+  regnet_y_400mf: convolutional('regnet', { imagenet: 'regnet_y_400mf-c65dace8.pth' }),
+  shufflenet_v2_x1_0: convolutional('shufflenet', { imagenet: 'shufflenetv2_x1-5666bf0f80.pth' }),
+  convnext_tiny: convolutional('convnext', { imagenet: 'convnext_tiny-983f1562.pth' }, 32),
+  squeezenet1_1: convolutional('squeezenet', { imagenet: 'squeezenet1_1-b8a52dc0.pth' }, 17),
 };
 
 /** Undefined for a name that is none, `constructor` among them. */

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
+from torchvision.models.convnext import LayerNorm2d
+from torchvision.ops import Permute, StochasticDepth
 
+from .channel_shuffle import ChannelShuffle
 from .int8_linear import Int8Linear
 from .int8_static import Int8Conv2d, QuantizeEdge, StaticInt8Linear
 
@@ -61,6 +64,19 @@ def _sizes(value: object) -> bool:
     return isinstance(value, tuple) and 1 <= len(value) <= 8 and all(map(_int_from(1), value))
 
 
+def _is_order(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and 1 <= len(value) <= 8
+        and all(map(_int_from(0), value))
+        and sorted(value) == list(range(len(value)))
+    )
+
+
+def _as_tuple(module: nn.Module, name: str) -> object:
+    return tuple(getattr(module, name))
+
+
 def _has_projection_bias(module: nn.Module, name: str) -> bool:
     return getattr(module, f"in_proj_{name}") is not None
 
@@ -76,6 +92,7 @@ def _has_parameter(module: nn.Module, name: str) -> bool:
 
 
 COUNT = Field("a whole number from 1", _int_from(1))
+COUNT_OR_NONE = Field("a whole number from 1 or null", lambda value: value is None or _int_from(1)(value))
 SIZE = Field("one or two whole numbers from 1", _one_or_two(_int_from(1)))
 PADDING = Field("one or two whole numbers from 0", _one_or_two(_int_from(0)))
 FLAG = Field("true or false", _is_flag)
@@ -83,14 +100,21 @@ HAS = Field("true or false", _is_flag, _has_parameter)
 NUMBER = Field("a finite number", _is_number)
 NUMBER_OR_NONE = Field("a finite number or null", lambda value: value is None or _is_number(value))
 PROBABILITY = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)  # type: ignore[operator]
+DIMENSION = Field(
+    "a whole number from -8 to 7",
+    lambda value: type(value) is int and -8 <= value <= 7,
+)
+ORDER = Field("the numbers from 0 to at most 7 in any order", _is_order, _as_tuple)
 SIZES = Field("a list of 1 to 8 whole numbers from 1", _sizes)
 FALSE = Field("false", lambda value: value is False)
 HAS_BIAS_KV = Field(FALSE.expected, FALSE.holds, lambda module, name: module.bias_k is not None)
 HAS_PROJECTION_BIAS = Field(HAS.expected, _is_flag, _has_projection_bias)
 AS_QUERIES = Field("null", lambda value: value is None, _unless_as_queries)
 APPROXIMATION = Field("none or tanh", lambda value: value in ("none", "tanh"))
+DROPPED = Field("row or batch", lambda value: value in ("row", "batch"))
 ZEROS = Field('"zeros"', lambda value: value == "zeros")
 
+_LAYER_NORM = {"normalized_shape": SIZES, "eps": NUMBER, "elementwise_affine": FLAG, "bias": HAS}
 _LINEAR = {"in_features": COUNT, "out_features": COUNT, "bias": HAS}
 _CONV2D = {
     "in_channels": COUNT,
@@ -118,11 +142,8 @@ MODULES: tuple[ModuleKind, ...] = (
             "track_running_stats": FLAG,
         },
     ),
-    ModuleKind(
-        "LayerNorm",
-        nn.LayerNorm,
-        {"normalized_shape": SIZES, "eps": NUMBER, "elementwise_affine": FLAG, "bias": HAS},
-    ),
+    ModuleKind("LayerNorm", nn.LayerNorm, _LAYER_NORM),
+    ModuleKind("LayerNorm2d", LayerNorm2d, _LAYER_NORM),
     ModuleKind("Linear", nn.Linear, _LINEAR),
     ModuleKind("Linear", Int8Linear, _LINEAR, {"weight_dtype": "int8", "execution": "dynamic"}),
     ModuleKind("Linear", StaticInt8Linear, _LINEAR, _STATIC_INT8),
@@ -143,14 +164,35 @@ MODULES: tuple[ModuleKind, ...] = (
         },
     ),
     ModuleKind("ReLU", nn.ReLU, {"inplace": FLAG}),
+    ModuleKind("ReLU6", nn.ReLU6, {"inplace": FLAG}),
     ModuleKind("GELU", nn.GELU, {"approximate": APPROXIMATION}),
+    ModuleKind("SiLU", nn.SiLU, {"inplace": FLAG}),
+    ModuleKind("Sigmoid", nn.Sigmoid),
+    ModuleKind("Hardsigmoid", nn.Hardsigmoid, {"inplace": FLAG}),
+    ModuleKind("Hardswish", nn.Hardswish, {"inplace": FLAG}),
     ModuleKind(
         "MaxPool2d",
         nn.MaxPool2d,
         {"kernel_size": SIZE, "stride": SIZE, "padding": PADDING, "dilation": SIZE, "ceil_mode": FLAG},
     ),
+    ModuleKind(
+        "AvgPool2d",
+        nn.AvgPool2d,
+        {
+            "kernel_size": SIZE,
+            "stride": SIZE,
+            "padding": PADDING,
+            "ceil_mode": FLAG,
+            "count_include_pad": FLAG,
+            "divisor_override": COUNT_OR_NONE,
+        },
+    ),
     ModuleKind("AdaptiveAvgPool2d", nn.AdaptiveAvgPool2d, {"output_size": SIZE}),
     ModuleKind("Dropout", nn.Dropout, {"p": PROBABILITY, "inplace": FLAG}),
+    ModuleKind("StochasticDepth", StochasticDepth, {"p": PROBABILITY, "mode": DROPPED}),
+    ModuleKind("ChannelShuffle", ChannelShuffle, {"groups": COUNT}),
+    ModuleKind("Flatten", nn.Flatten, {"start_dim": DIMENSION, "end_dim": DIMENSION}),
+    ModuleKind("Permute", Permute, {"dims": ORDER}),
     ModuleKind("Identity", nn.Identity),
 )
 
@@ -160,8 +202,12 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "operator.iadd": operator.iadd,
     "torch.cat": torch.cat,
     "torch.flatten": torch.flatten,
+    "torch.mul": torch.mul,
+    "torch.narrow": torch.narrow,
     "torch.select": torch.select,
 }
+"""None may make many values out of few: operator.mul, which repeats a tuple, or chunk would let a small file
+fill the memory of whoever opens it."""
 
-METHODS = ("expand", "permute", "size")
+METHODS = ("expand", "flatten", "permute", "size")
 """Of a tensor. To allow one more: it must not write, and no argument of it may be text."""

@@ -19,8 +19,8 @@ The JSON, version 1, says what the network computes and nothing of its weights:
 
 torch.fx makes Python source from a graph and executes it, so every name that reaches it is checked here:
 node names and keywords are identifiers that fx keeps as they are, paths of modules and parameters are words
-and numbers, targets are looked up in the allowlist, and the other arguments are numbers, true, false, null or
-lists of nodes.
+and numbers (with dashes too, as in RegNet's `block1-0`: fx quotes what is no identifier), targets are looked
+up in the allowlist, and the other arguments are numbers, true, false, null or lists of nodes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .allowlist import FUNCTIONS, METHODS, MODULES, SIZES, ModuleKind
 VERSION = 1
 
 _WORD = re.compile(r"_?[A-Za-z0-9][A-Za-z0-9_]*")
-_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*(\.[A-Za-z0-9][A-Za-z0-9_]*){0,15}")
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*){0,15}")
 _MAX_NODES = 20_000
 _NODE_KEYS = {
     "placeholder": {"name", "op"},

@@ -11,8 +11,10 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.ops import Permute, StochasticDepth
 
 from ..errors import UserError
+from .channel_shuffle import ChannelShuffle
 from .codec import from_json, to_json
 from .int8_linear import Int8Linear
 from .trace import trace
@@ -115,6 +117,63 @@ def test_attention() -> None:
     assert graph["nodes"][8]["kwargs"] == {"need_weights": False}
 
 
+class Scaled(nn.Module):
+    """Products, a path with a dash, a map that is dropped in training, channels last and first again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.ModuleDict({"block1-0": nn.Conv2d(3, 4, 1)})
+        self.scale = nn.Parameter(torch.rand(4, 1, 1))
+        self.last, self.first = Permute([0, 2, 3, 1]), Permute([0, 3, 1, 2])
+        self.drop = StochasticDepth(1.0, "row")
+        self.pool = nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False, divisor_override=3)
+        self.shuffle = ChannelShuffle(2)
+        self.flat = nn.Flatten(-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 0.5 * self.drop(self.scale * self.first(self.last(self.part["block1-0"](x))))
+        flat: Tensor = self.flat(self.shuffle(self.pool(x * 3 + torch.narrow(x, 1, 0, 1))))
+        return flat.flatten(1)
+
+
+def test_products_and_orders() -> None:
+    module = Scaled().eval()
+    network = rebuilt(module)
+    images = torch.randn(3, 3, 5, 5)
+    assert torch.equal(network(images), module(images))
+    assert list(network.state_dict()) == list(module.state_dict())
+    graph = to_json(trace(module))
+    assert [node["args"] for node in graph["nodes"] if node.get("target") == "torch.mul"] == [
+        [{"node": "scale"}, {"node": "first"}],
+        [{"node": "drop"}, 0.5],
+        [{"node": "mul_1"}, 3],
+    ]
+    assert {name: config for name, config in graph["modules"].items() if name not in ("part.block1-0",)} == {
+        "last": {"type": "Permute", "dims": [0, 2, 3, 1]},
+        "first": {"type": "Permute", "dims": [0, 3, 1, 2]},
+        "drop": {"type": "StochasticDepth", "p": 1.0, "mode": "row"},
+        "pool": {
+            **AVERAGE,
+            "ceil_mode": True,
+            "count_include_pad": False,
+            "divisor_override": 3,
+        },
+        "shuffle": {"type": "ChannelShuffle", "groups": 2},
+        "flat": {"type": "Flatten", "start_dim": -3, "end_dim": -1},
+    }
+    for trained in (module.train(), network.train()):
+        assert (trained(images) == 0).all(), "dropped in training, as before it was saved"
+
+
+def test_channel_shuffle() -> None:
+    """The independent judge is torch's own."""
+    images = torch.randn(2, 12, 3, 5)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = images.contiguous(memory_format=layout)
+        for groups in (1, 2, 3, 12):
+            assert torch.equal(ChannelShuffle(groups)(given), nn.ChannelShuffle(groups)(given))
+
+
 def call(name: str, target: str, *args: object, **kwargs: object) -> dict[str, Any]:
     op = "call_function" if "." in target else "call_method"
     return {"name": name, "op": op, "target": target, "args": list(args), "kwargs": kwargs}
@@ -185,7 +244,7 @@ def named(x: Any) -> Any:  # noqa: ANN401 - annotations know no such index
     ("module", "reason"),
     [
         (Unknown(nn.Identity(), torch.sigmoid), "node sigmoid: the function sigmoid"),
-        (Unknown(nn.SiLU(), torch.relu), "node part: the module SiLU"),
+        (Unknown(nn.ELU(), torch.relu), "node part: the module ELU"),
         (Unknown(nn.Identity(), lambda x: x.view(-1)), "node view: the method view"),
         (
             Unknown(nn.Identity(), lambda x: x + torch.ones(1)),
@@ -209,6 +268,10 @@ def named(x: Any) -> Any:  # noqa: ANN401 - annotations know no such index
             "node part: MultiheadAttention with add_bias_kv True (expected false)",
         ),
         (
+            Unknown(Permute([0, -1]), torch.relu),
+            "node part: Permute with dims (0, -1) (expected the numbers from 0 to at most 7 in any order)",
+        ),
+        (
             Unknown(nn.Conv2d(3, 3, 3, padding_mode="reflect"), torch.relu),
             """node part: Conv2d with padding_mode 'reflect' (expected "zeros")""",
         ),
@@ -218,15 +281,26 @@ def test_what_no_file_may_hold(module: nn.Module, reason: str) -> None:
     assert refused(lambda: to_json(trace(module))) == (
         "graph_not_allowed",
         f"the network's {reason} is not allowed in a model file",
-        "Build the network from: Conv2d, BatchNorm2d, LayerNorm, Linear, QuantizeEdge, MultiheadAttention, "
-        "ReLU, GELU, MaxPool2d, AdaptiveAvgPool2d, Dropout, Identity, operator.add, operator.getitem, "
-        "operator.iadd, torch.cat, torch.flatten, torch.select, expand, permute, size",
+        "Build the network from: Conv2d, BatchNorm2d, LayerNorm, LayerNorm2d, Linear, QuantizeEdge, "
+        "MultiheadAttention, ReLU, ReLU6, GELU, SiLU, Sigmoid, Hardsigmoid, Hardswish, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, "
+        "Dropout, StochasticDepth, ChannelShuffle, Flatten, Permute, Identity, operator.add, "
+        "operator.getitem, operator.iadd, torch.cat, torch.flatten, torch.mul, torch.narrow, torch.select, "
+        "expand, flatten, permute, size",
     )
 
 
 GOOD = to_json(trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())))
 A_NODE = "expected a node of placeholder, get_attr, call_module, call_function, call_method, output"
 ARGUMENTS = "expected arguments that are nodes, numbers, true, false, null or lists of nodes"
+AVERAGE = {
+    "type": "AvgPool2d",
+    "kernel_size": 2,
+    "stride": 2,
+    "padding": 0,
+    "ceil_mode": False,
+    "count_include_pad": True,
+    "divisor_override": None,
+}
 LAST = {"name": "output", "op": "output", "args": [{"node": "_1"}]}
 
 
@@ -265,6 +339,14 @@ def changed(path: str, value: object) -> dict[str, Any]:
         (
             changed('modules/1", "training', GOOD["modules"]["1"]),
             'modules.1", "training: expected words or numbers joined by dots',
+        ),
+        (
+            changed('modules/a-"', GOOD["modules"]["1"]),
+            'modules.a-": expected words or numbers joined by dots',
+        ),
+        (
+            changed("modules/-a", GOOD["modules"]["1"]),
+            "modules.-a: expected words or numbers joined by dots",
         ),
         (
             changed("modules/forward", GOOD["modules"]["1"]),
@@ -340,6 +422,34 @@ def changed(path: str, value: object) -> dict[str, Any]:
             "nodes[2]: expected one input first, one output last, and calls between",
         ),
         (changed("nodes/2", LAST | {"name": "end", "args": []}), "nodes[2]: expected one output"),
+        (
+            changed("modules/1", {"type": "StochasticDepth", "p": 0.1, "mode": "column"}),
+            "modules.1.mode: expected row or batch, found 'column'",
+        ),
+        (
+            changed("modules/1", {"type": "StochasticDepth", "p": 2, "mode": "row"}),
+            "modules.1.p: expected a number from 0 to 1, found 2",
+        ),
+        (
+            changed("modules/1", {"type": "Permute", "dims": [0, 1, 1]}),
+            "modules.1.dims: expected the numbers from 0 to at most 7 in any order, found [0, 1, 1]",
+        ),
+        (
+            changed("modules/1", {"type": "Permute", "dims": [0, "1"]}),
+            "modules.1.dims: expected the numbers from 0 to at most 7 in any order, found [0, '1']",
+        ),
+        (
+            changed("modules/1", {"type": "Flatten", "start_dim": "N", "end_dim": -1}),
+            "modules.1.start_dim: expected a whole number from -8 to 7, found 'N'",
+        ),
+        (
+            changed("modules/1", {"type": "ChannelShuffle", "groups": 0}),
+            "modules.1.groups: expected a whole number from 1, found 0",
+        ),
+        (
+            changed("modules/1", AVERAGE | {"divisor_override": 0}),
+            "modules.1.divisor_override: expected a whole number from 1 or null, found 0",
+        ),
     ],
 )
 def test_graphs_that_are_refused(graph: object, reason: str) -> None:
@@ -357,6 +467,14 @@ def test_graphs_that_are_refused(graph: object, reason: str) -> None:
                 {"name": "f", "op": "call_function", "target": "os.system", "args": [], "kwargs": {}},
             ),
             "nodes[1]: a function 'os.system'",
+        ),
+        (
+            changed("nodes/1", call("mul", "operator.mul", {"node": "input_1"}, 10**9)),
+            "nodes[1]: a function 'operator.mul'",
+        ),
+        (
+            changed("nodes/1", call("chunk", "chunk", {"node": "input_1"}, 10**9)),
+            "nodes[1]: a method 'chunk'",
         ),
         (
             changed("nodes/1", call("save", "__reduce__", {"node": "input_1"})),

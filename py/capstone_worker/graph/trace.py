@@ -22,6 +22,7 @@ class _Tracer(fx.Tracer):
 def trace(module: nn.Module) -> fx.GraphModule:
     """The graph of `module`'s forward; it shares the module's parameters and keeps their names.
 
+    A product is written as torch's, which takes no numbers and no tuples on both sides (see FUNCTIONS).
     Assertions are left out, and what only they or nobody reads: their messages are text, which no model file
     may hold, and a file's graph is run on its image size before it is used.
     """
@@ -29,5 +30,8 @@ def trace(module: nn.Module) -> fx.GraphModule:
     for node in reversed(graph.nodes):
         if node.target is torch._assert or (node.target in _READING and not node.users):
             graph.erase_node(node)
+        elif node.target is operator.mul:
+            node.target = torch.mul
+            node.args = tuple(sorted(node.args, key=lambda factor: not isinstance(factor, fx.Node)))
     network: fx.GraphModule = fx.GraphModule(module, graph)
     return network

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torchvision
 from torch import Tensor, nn
 
 from .. import schema
 from ..errors import UserError
-from . import resnet, vit
+from . import densenet, mobilenet, regnet, resnet, shufflenet, vgg, vit
 from .cifar_resnet import cifar_resnet
 from .resnet import Stem
 
@@ -21,9 +22,10 @@ class Architecture:
 
     Attributes:
         build: (num_classes, stem, image_size in pixels) -> the network, initialised from torch's generator.
-        head: name of the last Linear layer, whose rows are the classes.
+        head: name of the last layer with weights, a Linear or a 1x1 convolution; its rows are the classes.
         stem_of: the stem that a foreign state_dict was trained with.
-        at_image_size: (a foreign state_dict, image_size in pixels) -> the same for images of that size.
+        at_image_size: (a foreign state_dict, image_size in pixels) -> the same for images of that size, with
+            the names that the network has.
     """
 
     build: Callable[[int, Stem, int], nn.Module]
@@ -37,14 +39,54 @@ def _cifar_resnet(depth: int) -> Architecture:
         lambda num_classes, stem, image_size: cifar_resnet(depth, num_classes),
         "fc",
         lambda tensors: "cifar",
-        lambda tensors, image_size: tensors,
+        _as_they_are,
     )
 
 
+def _resnet(arch: str) -> Architecture:
+    return Architecture(resnet.resnet(arch), "fc", resnet.stem_of, _as_they_are)
+
+
+def _imagenet(
+    build: Callable[[int, Stem, int], nn.Module],
+    head: str,
+    at_image_size: Callable[[Mapping[str, Tensor], int], Mapping[str, Tensor]] | None = None,
+) -> Architecture:
+    """With torchvision's first layers and no others."""
+    return Architecture(build, head, lambda tensors: "imagenet", at_image_size or _as_they_are)
+
+
+def _stock(arch: str, head: str) -> Architecture:
+    """torchvision's network of that name as it is."""
+    return _imagenet(
+        lambda num_classes, stem, image_size: torchvision.models.get_model(
+            arch, weights=None, num_classes=num_classes
+        ),
+        head,
+    )
+
+
+def _as_they_are(tensors: Mapping[str, Tensor], image_size: int) -> Mapping[str, Tensor]:
+    return tensors
+
+
 ARCHITECTURES: dict[str, Architecture] = {
-    "resnet18": Architecture(resnet.resnet18, "fc", resnet.stem_of, lambda tensors, image_size: tensors),
-    "vit_b_16": Architecture(vit.vit_b_16, "heads.head", lambda tensors: "imagenet", vit.at_image_size),
+    "resnet18": _resnet("resnet18"),
+    "vit_b_16": _imagenet(vit.vit_b_16, "heads.head", vit.at_image_size),
     **{f"resnet{depth}": _cifar_resnet(depth) for depth in (20, 32, 44, 56)},
+    "resnet34": _resnet("resnet34"),
+    "resnet50": _resnet("resnet50"),
+    "vgg11_bn": _imagenet(vgg.vgg("vgg11_bn"), "classifier.6"),
+    "vgg16_bn": _imagenet(vgg.vgg("vgg16_bn"), "classifier.6"),
+    "mobilenet_v2": _imagenet(mobilenet.mobilenet_v2, "classifier.1"),
+    "mobilenet_v3_small": _stock("mobilenet_v3_small", "classifier.3"),
+    "mobilenet_v3_large": _stock("mobilenet_v3_large", "classifier.3"),
+    "efficientnet_b0": _stock("efficientnet_b0", "classifier.1"),
+    "densenet121": _imagenet(densenet.densenet121, "classifier", densenet.renamed),
+    "regnet_y_400mf": _imagenet(regnet.regnet_y_400mf, "fc"),
+    "shufflenet_v2_x1_0": _imagenet(shufflenet.shufflenet_v2_x1_0, "fc"),
+    "convnext_tiny": _stock("convnext_tiny", "classifier.2"),
+    "squeezenet1_1": _stock("squeezenet1_1", "classifier.1"),
 }
 
 

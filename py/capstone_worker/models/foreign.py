@@ -39,7 +39,7 @@ def foreign_network(
         )
     known = architecture(arch)
     head = tensors.get(f"{known.head}.weight")
-    if head is None or head.ndim != 2:
+    if head is None or head.ndim not in (2, 4):  # of a Linear, or of a convolution in its place
         raise UserError(
             "model_wrong_arch",
             f"{path}: the weights are not those of {arch}: {known.head}.weight is missing or no matrix",

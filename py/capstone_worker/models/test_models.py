@@ -145,7 +145,18 @@ def test_the_schema_and_the_networks_name_the_same() -> None:
     assert [(arch, family(arch), default_image_size(arch)) for arch in ARCHITECTURES] == [
         ("resnet18", "resnet", 32),
         ("vit_b_16", "vit", 224),
-        *((f"resnet{depth}", "resnet", 32) for depth in (20, 32, 44, 56)),
+        *((f"resnet{depth}", "resnet", 32) for depth in (20, 32, 44, 56, 34, 50)),
+        ("vgg11_bn", "vgg", 32),
+        ("vgg16_bn", "vgg", 32),
+        ("mobilenet_v2", "mobilenet", 32),
+        ("mobilenet_v3_small", "mobilenet", 32),
+        ("mobilenet_v3_large", "mobilenet", 32),
+        ("efficientnet_b0", "efficientnet", 32),
+        ("densenet121", "densenet", 32),
+        ("regnet_y_400mf", "regnet", 32),
+        ("shufflenet_v2_x1_0", "shufflenet", 32),
+        ("convnext_tiny", "convnext", 32),
+        ("squeezenet1_1", "squeezenet", 32),
     ]
 
 
