@@ -7,12 +7,15 @@ import { z } from 'zod';
 import { TrainSettings } from './job.ts';
 import { FORMAT_VERSION, Name } from './names.ts';
 
+/** After these a network holds integers, or weights on a grid that a change would leave. */
+const QUANTIZED = ['quantize_dynamic', 'quantize_static', 'pack'];
+
 export const Specialize = z.strictObject({ step: z.literal('specialize') }).meta({
   description:
     'Exact, for the image size of the model: batch norm folded, kernel taps that only meet padding cut away.',
   'x-version': 1,
   'x-single-cpu': true,
-  'x-never-after': [],
+  'x-never-after': ['quantize_static', 'pack'],
 });
 
 export const PruneMagnitude = z
@@ -33,7 +36,7 @@ export const PruneMagnitude = z
       'Unstructured magnitude pruning: the smallest weights become zero, shapes stay (Han et al. 2015).',
     'x-version': 1,
     'x-single-cpu': true,
-    'x-never-after': ['quantize_dynamic'],
+    'x-never-after': QUANTIZED,
   });
 
 const { shape: training } = TrainSettings;
@@ -70,7 +73,27 @@ export const PruneStructured = z
     'x-version': 1,
     'x-single-cpu': false,
     'x-needs': ['dataset'],
-    'x-never-after': ['quantize_dynamic'],
+    'x-never-after': QUANTIZED,
+  });
+
+export const PruneDepth = z
+  .strictObject({
+    step: z.literal('prune_depth'),
+    target: z.enum(['macs', 'params']).default('macs').meta({
+      description: 'What the ratio is a share of: multiply-accumulates of an image, or parameters.',
+    }),
+    ratio: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .meta({ description: 'Share of the target removed, at least.', examples: [0.4] }),
+  })
+  .meta({
+    description: 'Whole residual blocks removed, those first that do least damage to the loss.',
+    'x-version': 1,
+    'x-single-cpu': false,
+    'x-needs': ['dataset'],
+    'x-never-after': QUANTIZED,
   });
 
 export const Finetune = z
@@ -120,17 +143,81 @@ export const Finetune = z
     'x-version': 1,
     'x-single-cpu': false,
     'x-needs': ['dataset', 'partial'],
-    'x-never-after': ['quantize_dynamic', 'specialize'],
+    'x-never-after': [...QUANTIZED, 'specialize'],
   });
 
 export const QuantizeDynamic = z.strictObject({ step: z.literal('quantize_dynamic') }).meta({
   description: 'Int8 weights of Linear layers, per output channel; activations are quantized as they come.',
   'x-version': 1,
   'x-single-cpu': true,
-  'x-never-after': ['quantize_dynamic'],
+  'x-never-after': QUANTIZED,
 });
 
-const STEPS = [Specialize, PruneMagnitude, PruneStructured, Finetune, QuantizeDynamic] as const;
+const bits = z.number().int();
+
+export const QuantizeStatic = z
+  .strictObject({
+    step: z.literal('quantize_static'),
+    backend: z
+      .enum(['auto', 'x86', 'qnnpack'])
+      .default('auto')
+      .meta({ description: 'Whose int8 kernels the file is for; auto: this machine’s.' }),
+    calibration_samples: z
+      .number()
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(512)
+      .meta({ description: 'Training images, class-balanced, that show the ranges of activations.' }),
+    batch_size: z.number().int().min(1).max(65_536).default(64).meta({ description: 'Images at a time.' }),
+    weight_bits: bits.min(2).max(8).default(8).meta({
+      description: 'Bits of the integers; fewer than 8 are executed as int8 all the same and pack smaller.',
+    }),
+  })
+  .meta({
+    description: 'Convolutions and Linear layers compute in int8, with ranges calibrated beforehand.',
+    'x-version': 1,
+    'x-single-cpu': false,
+    'x-needs': ['dataset'],
+    'x-never-after': QUANTIZED,
+  });
+
+export const Pack = z
+  .strictObject({
+    step: z.literal('pack'),
+    bits: z
+      .union([z.literal('auto'), bits.min(4).max(8)])
+      .default(8)
+      .meta({ description: 'Bits of float weights; auto: of each layer as few as it can do with.' }),
+    codec: z
+      .enum(['deflate', 'none'])
+      .default('deflate')
+      .meta({ description: 'How integers are coded in the file; none: packed bit by bit.' }),
+    max_divergence: z
+      .number()
+      .gt(0)
+      .max(100)
+      .default(0.01)
+      .meta({ description: 'For auto: how far the answers may move, in nats of mean KL divergence.' }),
+  })
+  .meta({
+    description: 'Weights as integers of 4 to 8 bits, the file entropy-coded; opened with the same bits.',
+    'x-version': 1,
+    'x-single-cpu': false,
+    'x-needs': ['dataset'],
+    'x-never-after': ['pack'],
+  });
+
+const STEPS = [
+  Specialize,
+  PruneMagnitude,
+  PruneStructured,
+  PruneDepth,
+  Finetune,
+  QuantizeDynamic,
+  QuantizeStatic,
+  Pack,
+] as const;
 
 export const Step = z.discriminatedUnion('step', [...STEPS]);
 export type Step = z.infer<typeof Step>;

@@ -12,12 +12,24 @@ from ..errors import UserError
 from ..report import Report, phase
 from .base import Context, Step
 from .finetune import Finetune
+from .pack import Pack
+from .prune_depth import PruneDepth
 from .prune_magnitude import PruneMagnitude
 from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
+from .quantize_static import QuantizeStatic
 from .specialize import Specialize
 
-_STEPS: tuple[type[Step], ...] = (Specialize, PruneMagnitude, PruneStructured, Finetune, QuantizeDynamic)
+_STEPS: tuple[type[Step], ...] = (
+    Specialize,
+    PruneMagnitude,
+    PruneStructured,
+    PruneDepth,
+    Finetune,
+    QuantizeDynamic,
+    QuantizeStatic,
+    Pack,
+)
 STEPS = {step.name: step for step in _STEPS}
 
 
