@@ -1,8 +1,8 @@
 """Model files that were damaged or made to harm, each read in a process of its own: 2,000 of them by default.
 
 Changed at random or on purpose: bits flipped, files cut, bytes put in, taken out and overwritten, records
-doubled, added and compressed, pickles that call os.system in a zip and in torch's legacy form, TorchScript, and
-records and payloads rewritten with true checksums. Prints for each kind how many were refused and by which
+doubled, added and compressed, pickles that call os.system in a zip and in torch's legacy form, TorchScript,
+and records and payloads rewritten with true checksums. Prints for each kind how many were refused and by which
 codes, and the bars: nothing executed; none read as another network than was saved (but for files with true
 checksums, which are whoever's who made them); no error but a refusal; at most 5 s of CPU, at most 200 MB above
 an idle process. Exits 1 where one is missed. The same seed gives the same files.
@@ -109,6 +109,7 @@ def digest_of(path: Path) -> str:
 
 
 def flipped(original: Original, draw: random.Random, canary: str) -> bytes:
+    """A few bits, anywhere."""
     data = bytearray(original.data)
     for _ in range(draw.choice((1, 1, 1, 2, 8))):
         data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
@@ -124,6 +125,7 @@ def flipped_outside_tensors(original: Original, draw: random.Random, canary: str
 
 
 def cut(original: Original, draw: random.Random, canary: str) -> bytes:
+    """Anywhere, and near the end."""
     size = len(original.data)
     return original.data[: draw.choice((draw.randrange(size), size - 1 - draw.randrange(200)))]
 
@@ -138,11 +140,13 @@ def shifted(original: Original, draw: random.Random, canary: str) -> bytes:
 
 
 def records(original: Original) -> dict[str, bytes]:
+    """The records of the file, by their full names."""
     with zipfile.ZipFile(io.BytesIO(original.data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zipped(entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """The records as a zip; names may come twice."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of two records with one name
@@ -198,6 +202,7 @@ def evil_pickle(draw: random.Random, canary: str) -> bytes:
 
 
 def evil_zip(original: Original, draw: random.Random, canary: str) -> bytes:
+    """The file with another pickle."""
     entries = records(original)
     entries["archive/data.pkl"] = evil_pickle(draw, canary)
     return zipped(list(entries.items()))
@@ -222,6 +227,7 @@ def legacy(original: Original, draw: random.Random, canary: str) -> bytes:
 
 
 def torchscript(original: Original, draw: random.Random, canary: str) -> bytes:
+    """A program, or a record that would make readers take the file for one."""
     if draw.random() < 0.3:
         buffer = io.BytesIO()
         torch.jit.save(torch.jit.script(nn.Linear(2, 2)), buffer)
@@ -292,6 +298,7 @@ def repacked(original: Original, draw: random.Random, canary: str) -> bytes:
 
 
 def packed_file(record: dict[str, Any], contents: bytes, body: bytes) -> bytes:
+    """A packed file with these contents and this body, all lengths true."""
     head = deflated([contents])
     payload = torch.frombuffer(bytearray(head + body), dtype=torch.uint8)
     graph = {"packed": 1, "bytes": len(head), "plain_bytes": len(contents)}
@@ -315,6 +322,7 @@ KINDS: tuple[tuple[str, int, bool, Change], ...] = (  # share in percent; whethe
 
 
 def mutations(known: list[Original], count: int, seed: int, canary: str) -> Iterator[Hostile]:
+    """As many changed files of each kind as its share says; the same seed gives the same."""
     for kind, percent, must_be_the_same, change in KINDS:
         for index in range(max(1, count * percent // 100)):
             draw = random.Random(f"{seed} {kind} {index}")
@@ -369,6 +377,7 @@ def status(key: str) -> int:
 
 
 def main() -> int:
+    """Make, read, report; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)

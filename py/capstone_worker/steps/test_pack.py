@@ -127,7 +127,7 @@ def test_a_number_of_bits(resnet20: fx.GraphModule, tmp_path: Path, codec: Any) 
         "bytes_before": sum(tensor.nbytes for tensor in before.values()),
         "bytes_after": applied.record["bytes_after"],
     }
-    assert 0 < size - applied.record["bytes_after"] < 1600, "a zip around the payload"
+    assert 0 < size - applied.record["bytes_after"] < 2000, "a zip around the payload"
     count = sum(weight.numel() for weight in weights.values())
     assert applied.record["bytes_after"] < count * 5 / 8 + 22_000, "norms, scales, graph and layout"
     assert torch.equal(logits(load_model(tmp_path / "m.pt").network), logits(applied.network))
