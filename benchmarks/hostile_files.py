@@ -1,11 +1,12 @@
 """Model files that were damaged or made to harm, each read in a process of its own: 2,000 of them by default.
 
 Changed at random or on purpose: bits flipped, files cut, bytes put in, taken out and overwritten, records
-doubled, added and compressed, pickles that call os.system in a zip and in torch's legacy form, TorchScript,
-and records and payloads rewritten with true checksums. Prints for each kind how many were refused and by which
-codes, and the bars: nothing executed; none read as another network than was saved (but for files with true
-checksums, which are whoever's who made them); no error but a refusal; at most 5 s of CPU, at most 200 MB above
-an idle process. Exits 1 where one is missed. The same seed gives the same files.
+doubled, added and compressed, pickles that call os.system in a zip and in torch's legacy form,
+TorchScript, and records and payloads rewritten with true checksums. Prints for each kind how many were
+refused and by which codes, and the bars: nothing executed; none read as another network than was saved
+(but for files with true checksums, which are whoever's who made them); no error but a refusal; at most 5
+s of CPU, at most 200 MB above an idle process. Exits 1 where one is missed. The same seed gives the same
+files.
 
     python benchmarks/hostile_files.py [--count N] [--seed S]
 """
