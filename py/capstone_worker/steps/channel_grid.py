@@ -1,19 +1,17 @@
 """Weights rounded to integers of a few bits, one scale for each output channel.
 
-Symmetric, round to nearest, as in Jacob et al. 2018, arXiv 1712.05877, with zero point 0; but the scale is
-the one with the least squared error among those that clip the largest weights a little (Banner et al. 2019,
-arXiv 1810.05723, find it by theory). <MEASURED>
+Symmetric, round to nearest, the largest weight the largest integer, as in Jacob et al. 2018, arXiv
+1712.05877, section 2, with zero point 0. Tried and dropped: clipping the largest weights a little, to the
+least squared error of a channel. On a ResNet-18 (Fashion-MNIST, 3 epochs) at 4 bits that took the weights'
+relative squared error from 2.2 to 1.3 % and the answers' divergence from 0.010 to 0.038 nats: large weights
+matter more than their squares say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-CLIPS = tuple(1 - step / 20 for step in range(11))
-"""Shares of the largest weight that may be the largest integer: 1 to 0.5."""
 _ON_GRID = 2.0**-20
 """Of the largest weight: how far a product of integer and scale may have been rounded."""
 _KEPT_BITS = ~0x7FF
@@ -21,7 +19,7 @@ _KEPT_BITS = ~0x7FF
 integers of 8 bits are exact."""
 
 
-def quantize_channels(weight: Tensor, bits: int, clips: Sequence[float] = CLIPS) -> tuple[Tensor, Tensor]:
+def quantize_channels(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """float32 (O, ...) -> int8 (O, ...) within ±(2**(bits - 1) - 1), scale float32 (O,) above 0.
 
     A channel that already lies on such a grid, of that many bits or fewer, stays as it is: a network that was
@@ -31,15 +29,15 @@ def quantize_channels(weight: Tensor, bits: int, clips: Sequence[float] = CLIPS)
     Args:
         weight: finite.
         bits: 4 to 8.
-        clips: what to try, in this order; the first of equals wins.
     """
     rows = weight.detach().flatten(1)
     largest = rows.abs().amax(1) if rows.shape[1] else rows.new_zeros(len(rows))
     scale, found = _grid_of(rows, largest, bits)
-    if not found.all():
-        off = rows[~found]
-        scale[~found] = _least_error(off, largest[~found], bits, clips)
-    return _integers(rows, scale, bits).to(torch.int8).view(weight.shape), scale
+    # rounded down, so that the largest weight comes to the end of the range
+    short = (largest / _most(bits)).view(torch.int32).bitwise_and_(_KEPT_BITS).view(torch.float32)
+    scale = torch.where(found, scale, short)
+    integers = (rows / scale[:, None]).round_().clamp_(-_most(bits), _most(bits))
+    return integers.to(torch.int8).view(weight.shape), scale
 
 
 def _grid_of(rows: Tensor, largest: Tensor, bits: int) -> tuple[Tensor, Tensor]:
@@ -74,24 +72,6 @@ def _exact(rows: Tensor, scale: Tensor) -> Tensor:
         best[equal] = near[equal]
         missing &= ~equal
     return best
-
-
-def _least_error(rows: Tensor, largest: Tensor, bits: int, clips: Sequence[float]) -> Tensor:
-    best = torch.ones_like(largest)
-    least = torch.full_like(largest, float("inf"))
-    for clip in clips:
-        # rounded down, so that the largest weight is always at the end of the range
-        scale = (
-            (largest * (clip / _most(bits))).view(torch.int32).bitwise_and_(_KEPT_BITS).view(torch.float32)
-        )
-        error = (_integers(rows, scale, bits).mul_(scale[:, None]) - rows).square_().sum(1)
-        better = error < least
-        best[better], least[better] = scale[better], error[better]
-    return best
-
-
-def _integers(rows: Tensor, scale: Tensor, bits: int) -> Tensor:
-    return (rows / scale[:, None]).round_().clamp_(-_most(bits), _most(bits))
 
 
 def _most(bits: int) -> int:
