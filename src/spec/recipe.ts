@@ -52,14 +52,17 @@ export const PruneStructured = z
       .gt(0)
       .lt(1)
       .meta({ description: 'Share of the target removed, at least.', examples: [0.5] }),
-    importance: z.enum(['l2', 'taylor', 'bn_scale']).default('l2').meta({
+    importance: z.enum(['taylor', 'l2', 'bn_scale']).default('taylor').meta({
       description:
-        'What ranks groups of channels: norm of their weights, change of the loss to first order, scale of batch norms.',
+        'What ranks groups of channels: change of the loss to first order, norm of their weights, scale of batch norms.',
     }),
     scope: z
       .enum(['global', 'layer'])
       .default('global')
-      .meta({ description: 'Rank channels over the whole network, or take the same share of each layer.' }),
+      .meta({
+        description:
+          'Rank channels over the whole network by importance for their cost, or take the same share of each layer.',
+      }),
     round_to: z
       .number()
       .int()

@@ -283,7 +283,8 @@ def test_what_no_file_may_hold(module: nn.Module, reason: str) -> None:
         f"the network's {reason} is not allowed in a model file",
         "Build the network from: Conv2d, BatchNorm2d, LayerNorm, LayerNorm2d, Linear, QuantizeEdge, "
         "MultiheadAttention, ReLU, ReLU6, GELU, SiLU, Sigmoid, Hardsigmoid, Hardswish, MaxPool2d, AvgPool2d, "
-        "AdaptiveAvgPool2d, Dropout, StochasticDepth, ChannelShuffle, Flatten, Permute, Identity, operator.add, "
+        "AdaptiveAvgPool2d, Dropout, StochasticDepth, ChannelShuffle, Flatten, Permute, Identity, "
+        "operator.add, "
         "operator.getitem, operator.iadd, torch.cat, torch.flatten, torch.mul, torch.narrow, torch.select, "
         "expand, flatten, permute, size",
     )

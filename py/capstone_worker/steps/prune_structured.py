@@ -2,14 +2,17 @@
 
 Which channels must go together (through residual additions, batch norms, depthwise convolutions) is found by
 torch-pruning's dependency graph (Fang et al. 2023, arXiv 2301.12900); which go first is said by the
-importance of such a group.
+importance of such a group, for what it costs.
+
+ResNet-18 with the CIFAR stem (94.15 % on CIFAR-10), 60 and 85 % of its parameters gone, accuracy on 1,000
+test images with batch norms that saw 1,000 others and nothing trained, one run each: `taylor` for its cost
+93.2 and 64.7 %; not for its cost 92.7 and 32.6; `l2` over the network 10, each layer alike 77.9 and 27.6.
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -27,10 +30,10 @@ from .base import Applied, Context
 
 ROUNDS = 64
 """In which the channels are removed, those that remain being ranked anew in each."""
-LARGEST_SHARE = 0.95
-"""Of the channels of a layer that may go: a layer without channels ends the network."""
+LARGEST_SHARE = 0.9
+"""Of the channels of a layer that may go: a layer with hardly any ends the network."""
 TAYLOR_SAMPLES = 256
-TAYLOR_EVERY = 8
+TAYLOR_EVERY = 4
 """Rounds: between them the gradients are cut along with their weights."""
 TAYLOR_BATCH = 128
 
@@ -45,12 +48,12 @@ class PruneStructured:
     Attributes:
         target: `macs` of one image, or `params`.
         ratio: share of it that goes, at least.
-        importance: of a group of channels: `l2`, the norm of its weights (Li et al. 2017, arXiv 1608.08710);
-            `taylor`, how much the loss would change to first order, |weight * gradient| over some training
-            images (Molchanov et al. 2019, arXiv 1906.10771); `bn_scale`, the scale of its batch norms (Liu
-            et al. 2017, arXiv 1708.06519).
-        scope: rank all groups of the network together, or those of each layer, of which each then loses the
-            same share.
+        importance: of a group of channels: `taylor`, how much the loss would change to first order,
+            |weight * gradient| over some training images (Molchanov et al. 2019, arXiv 1906.10771); `l2`, the
+            norm of its weights (Li et al. 2017, arXiv 1608.08710); `bn_scale`, the scale of its batch norms
+            (Liu et al. 2017, arXiv 1708.06519).
+        scope: rank all groups of the network together, by importance for what they cost of the target; or
+            those of each layer, of which each then loses the same share.
         round_to: the channels that remain in a layer are a multiple of it, where there are that many.
     """
 
@@ -129,7 +132,7 @@ def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured
         return torch_pruning.pruner.BasePruner(
             network,
             images,
-            importance=_IMPORTANCES[step.importance](torch_pruning),
+            importance=_Importance(network, images, step),
             global_pruning=step.scope == "global",
             pruning_ratio=1.0,
             max_pruning_ratio=LARGEST_SHARE,
@@ -146,11 +149,52 @@ def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured
         ) from error
 
 
-_IMPORTANCES: dict[str, Callable[[Any], Any]] = {
-    "l2": lambda torch_pruning: torch_pruning.importance.GroupMagnitudeImportance(p=2),
-    "taylor": lambda torch_pruning: torch_pruning.importance.GroupTaylorImportance(),
-    "bn_scale": lambda torch_pruning: torch_pruning.importance.BNScaleImportance(),
-}
+class _Importance:
+    """The importance of each channel of a group, as torch-pruning asks for it."""
+
+    def __init__(self, network: fx.GraphModule, images: torch.Tensor, step: PruneStructured) -> None:
+        from torch_pruning import function, importance
+
+        self._of = {
+            "l2": lambda: importance.GroupMagnitudeImportance(p=2),
+            "taylor": lambda: importance.GroupTaylorImportance(group_reduction="sum", normalizer=None),
+            "bn_scale": importance.BNScaleImportance,
+        }[step.importance]()
+        self._output_channels = (function.prune_conv_out_channels, function.prune_linear_out_channels)
+        self._for_its_cost = step.scope == "global"
+        self._positions = _output_positions(network, images) if step.target == "macs" else {}
+
+    def __call__(self, group: Any) -> torch.Tensor | None:  # noqa: ANN401 - torch-pruning has no types
+        """(channels,) float, higher for those to keep; None where the group has none to prune."""
+        scores: torch.Tensor | None = self._of(group)
+        return scores / self._cost(group) if scores is not None and self._for_its_cost else scores
+
+    def _cost(self, group: Any) -> float:  # noqa: ANN401
+        """Parameters or multiply-accumulates of one channel of the group, in all layers that go with it."""
+        cost = 0.0
+        for dependency, _ in group:
+            layer = dependency.layer
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                axis = 0 if dependency.handler in self._output_channels else 1
+                cost += layer.weight.numel() / layer.weight.shape[axis] * self._positions.get(layer, 1)
+        return max(cost, 1.0)
+
+
+def _output_positions(network: fx.GraphModule, images: torch.Tensor) -> dict[nn.Module, int]:
+    """How often each convolution's kernel is applied to one image; the stride's doing, so no pruning's."""
+    positions: dict[nn.Module, int] = {}
+    hooks = [
+        module.register_forward_hook(
+            lambda module, _, output: positions.__setitem__(module, output.shape[2:].numel())
+        )
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(images)
+    for hook in hooks:
+        hook.remove()
+    return positions
 
 
 def _last_layers(network: fx.GraphModule) -> list[nn.Module]:
