@@ -140,7 +140,7 @@ ${CORRECT}`,
   'a recipe that is none': {
     argv: ['sweep', '--recipe', './recipe.json'],
     stderr: `error: 2 problems
-  ${HERE}/recipe.json: expected either "levels" or "families", found neither
+  ${HERE}/recipe.json: expected "levels" or "families", found neither
   ${HERE}/recipe.json:1:28, steps: expected one of the keys $schema, version, name, description, levels, families, found "steps"
       {"version":1,"name":"mine","steps":[]}
                                  ^^^^^^^

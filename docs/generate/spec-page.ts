@@ -149,7 +149,7 @@ function recipeSections(recipe: Property): string[] {
         meaning(property),
       ]),
     ),
-    'Either `levels` or `families` stands in a recipe. Each holds the keys `"1"` to `"5"`, each a list of steps, ' +
+    '`levels` are those of every family that `families` does not name; one of them has to be there. Each holds the keys `"1"` to `"5"`, each a list of steps, ' +
       'carried out in their order.',
     '## Steps',
     'A level whose steps break an order rule is refused before anything runs. The version of a step is part of ' +

@@ -43,14 +43,14 @@ def level_steps(recipe: Recipe, family: str, level: int) -> list[dict[str, Any]]
         UserError: ``recipe_family_missing``.
     """
     families = recipe.get("families", {})
-    if "levels" not in recipe and family not in families:
+    if family not in families and "levels" not in recipe:
         raise UserError(
             "recipe_family_missing",
             f"recipe {recipe['name']} says nothing about models of the family {family}; "
             f"it knows {', '.join(families)}",
             f'Add "{family}" under "families", or use another recipe',
         )
-    levels = recipe["levels"] if "levels" in recipe else families[family]["levels"]
+    levels = families[family]["levels"] if family in families else recipe["levels"]
     steps: list[dict[str, Any]] = levels[str(level)]
     return steps
 
@@ -93,9 +93,8 @@ def _read(path: Path) -> Recipe:
             "recipe_not_json", f"{path} is not valid JSON: {error}", "Correct the file at that place"
         ) from None
     recipe: Recipe = schema.validate("recipe", content, str(path))
-    if ("levels" in recipe) == ("families" in recipe):
-        found = "both" if "levels" in recipe else "neither"
-        raise schema.invalid("recipe", str(path), "", 'either "levels" or "families"', found)
+    if "levels" not in recipe and "families" not in recipe:
+        raise schema.invalid("recipe", str(path), "", '"levels" or "families"', "neither")
     for place, levels in _level_tables(recipe):
         for level, steps in levels.items():
             check_order(steps, str(path), f"{place}.{level}")

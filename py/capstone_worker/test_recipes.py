@@ -50,13 +50,19 @@ def test_defaults_are_filled_in(file: Path) -> None:
     assert recipes.level_steps(recipes.read(str(file)), "any", 2) == [{**PRUNE, "scope": "global"}]
 
 
+def test_levels_are_those_of_every_family_that_is_not_named() -> None:
+    classic = recipes.read("classic")
+    assert recipes.level_steps(classic, "vgg", 1) == classic["levels"]["1"]
+    assert recipes.level_steps(classic, "vit", 1) == classic["families"]["vit"]["levels"]["1"]
+
+
 def test_unknown_family() -> None:
+    only = {**recipes.read("classic")}
+    del only["levels"]
     with pytest.raises(UserError) as refused:
-        recipes.level_steps(recipes.read("classic"), "mlp", 1)
+        recipes.level_steps(only, "mlp", 1)
     assert refused.value.code == "recipe_family_missing"
-    assert refused.value.message == (
-        "recipe classic says nothing about models of the family mlp; it knows resnet, vit"
-    )
+    assert refused.value.message == "recipe classic says nothing about models of the family mlp; it knows vit"
     assert refused.value.hint == 'Add "mlp" under "families", or use another recipe'
 
 
@@ -73,7 +79,7 @@ def test_a_step_after_one_it_must_never_follow(file: Path) -> None:
 def test_unknown_name() -> None:
     assert refusal("clasic") == (
         "recipe_unknown",
-        'unknown recipe "clasic"; known: classic',
+        'unknown recipe "clasic"; known: classic, deploy',
         'Did you mean "classic"?',
     )
     assert refusal("zzz")[2] == "Name one of them, or give the path of a recipe file"
@@ -94,10 +100,10 @@ def test_no_json(file: Path) -> None:
     assert message.startswith(f"{file} is not valid JSON: ")
 
 
-def test_either_levels_or_families(file: Path) -> None:
+def test_levels_or_families(file: Path) -> None:
     file.write_text(json.dumps({"version": 1, "name": "mine"}))
     assert refusal(file) == (
         "recipe_invalid",
-        f'{file}: expected either "levels" or "families", found neither',
+        f'{file}: expected "levels" or "families", found neither',
         "Every key with its meaning: capstone schema recipe",
     )

@@ -367,7 +367,7 @@ function precisionOf(
 }
 
 function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step[] {
-  const levels = recipe.levels ?? recipe.families?.[family]?.levels;
+  const levels = recipe.families?.[family]?.levels ?? recipe.levels;
   if (levels === undefined) {
     throw new UserError(
       'recipe_family_missing',

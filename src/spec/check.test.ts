@@ -192,7 +192,7 @@ describe('recipes', () => {
   mine.json:1:42, levels.5: expected an array, found nothing
       …"version": 1, "name": "mine", "levels": {"1": [{"step": "prune_magnitud", "a…
                                                ^
-  mine.json:1:58, levels.1[0].step: expected one of specialize, prune_magnitude, prune_structured, finetune, quantize_dynamic, found "prune_magnitud". Did you mean "prune_magnitude"?
+  mine.json:1:58, levels.1[0].step: expected one of specialize, prune_magnitude, prune_structured, prune_depth, finetune, quantize_dynamic, quantize_static, pack, found "prune_magnitud". Did you mean "prune_magnitude"?
       …ame": "mine", "levels": {"1": [{"step": "prune_magnitud", "amount": 1}],
                                                ^^^^^^^^^^^^^^^^`);
   });

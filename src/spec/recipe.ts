@@ -56,13 +56,10 @@ export const PruneStructured = z
       description:
         'What ranks groups of channels: change of the loss to first order, norm of their weights, scale of batch norms.',
     }),
-    scope: z
-      .enum(['global', 'layer'])
-      .default('global')
-      .meta({
-        description:
-          'Rank channels over the whole network by importance for their cost, or take the same share of each layer.',
-      }),
+    scope: z.enum(['global', 'layer']).default('global').meta({
+      description:
+        'Rank channels over the whole network by importance for their cost, or take the same share of each layer.',
+    }),
     round_to: z
       .number()
       .int()
@@ -285,19 +282,21 @@ export const Recipe = z
     version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
     name: Name.meta({ description: 'Labels files and rows.' }),
     description: z.string().optional().meta({ description: 'What the recipe is for.' }),
-    levels: Levels.optional().meta({ description: 'Steps of each level, for every family.' }),
+    levels: Levels.optional().meta({
+      description: 'Steps of each level, for every family that `families` does not name.',
+    }),
     families: z
       .record(Name, z.strictObject({ levels: Levels.meta({ description: 'Steps of each level.' }) }))
       .optional()
       .meta({ description: 'Steps of each level by model family (`resnet`, `vit`).' }),
   })
   .superRefine((recipe, context) => {
-    if ((recipe.levels === undefined) === (recipe.families === undefined)) {
+    if (recipe.levels === undefined && recipe.families === undefined) {
       context.addIssue({
         code: 'custom',
         path: [],
-        message: 'either levels or families',
-        params: { expected: 'either "levels" or "families"', found: recipe.levels ? 'both' : 'neither' },
+        message: 'levels or families',
+        params: { expected: '"levels" or "families"', found: 'neither' },
       });
     }
   })
@@ -306,8 +305,9 @@ export type Recipe = z.infer<typeof Recipe>;
 
 /** Whether a step of any of its levels asks for the images of the data set. */
 export function needsDataset({ levels, families }: Recipe): boolean {
-  const tables = levels ? [levels] : Object.values(families ?? {}).map((family) => family.levels);
+  const tables = [levels, ...Object.values(families ?? {}).map((family) => family.levels)];
   return tables
+    .filter((table) => table !== undefined)
     .flatMap((table) => Object.values(table).flat())
     .some(({ step }) => STEP_RULES[step].needs.includes('dataset'));
 }

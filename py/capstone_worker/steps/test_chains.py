@@ -1,4 +1,4 @@
-"""prune, finetune, quantize, pack: through a file and a fresh process, bit for bit; and what may not follow."""
+"""Prune, tune, quantize, pack: through a file and a fresh process, bit for bit; and what may not follow."""
 
 from __future__ import annotations
 
