@@ -48,6 +48,8 @@ export async function inspectModel(path: string): Promise<ModelContent> {
     return refused('model_not_a_file', `expected a model file, found ${found}`, 'Name the file itself.');
   }
   return withBytes(path, async (bytes) => {
+    // No zip, and so without a record: nothing can be said of it here.
+    if ((await bytes.part(0, LEGACY_MAGIC.length)).equals(LEGACY_MAGIC)) return {};
     const foreign = await whatElse(bytes);
     if (foreign !== undefined) return refused(foreign.code, foreign.reason, foreign.next);
     try {
@@ -100,9 +102,6 @@ interface Foreign {
 async function whatElse(bytes: FileBytes): Promise<Foreign | undefined> {
   if (bytes.size === 0) return { code: 'model_empty', reason: 'the file is empty', next: REMAKE };
   const head = await bytes.part(0, HEAD_BYTES);
-  if (head.subarray(0, LEGACY_MAGIC.length).equals(LEGACY_MAGIC)) {
-    return { code: 'model_legacy', reason: 'legacy torch files are not read yet', next: RESAVE };
-  }
   if (head.subarray(257, 262).toString('latin1') === 'ustar') {
     return { code: 'model_tar', reason: 'tar archives, the oldest torch format, are not read', next: RESAVE };
   }

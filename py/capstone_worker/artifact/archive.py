@@ -29,7 +29,6 @@ _DESCRIPTOR, _DESCRIPTOR64 = struct.Struct("<4s3L"), struct.Struct("<4sL2Q")
 
 _HAS_DESCRIPTOR, _UTF8 = 0x08, 0x800
 _IN_ZIP64 = 0xFFFFFFFF
-_LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # the pickled 0x1950a86a20f9469cfc6c
 
 RESAVE = (
     "Where you trust it, save it again in the plain format: "
@@ -239,8 +238,6 @@ class Archive:
         head = bytes(self._data[:512])
         if not head:
             return self.refusal("model_empty", "the file is empty")
-        if head.startswith(_LEGACY_MAGIC):
-            return self.refusal("model_legacy", "legacy torch files are not read yet", RESAVE)
         if head[257:262] == b"ustar":
             return self.refusal("model_tar", "tar archives, the oldest torch format, are not read", RESAVE)
         if not head.startswith(b"PK\x03\x04"):

@@ -1,4 +1,4 @@
-"""Model files into tensors and JSON: ours and any state_dict that torch.save wrote as a zip.
+"""Model files into tensors and JSON: ours and any state_dict that torch.save wrote, old or new.
 
 torch.load is never called: before 2.6 it hands a zip with constants.pkl to a program loader even under
 weights_only (CVE-2025-32434), and before 2.10 its restricted unpickler corrupts the heap (CVE-2026-24747).
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .archive import REMAKE, RESAVE, Archive
+from .legacy import MAGIC, read_legacy
 from .unpickle import PickleError, unpickle
 
 RECORD_NAME = "capstone.json"
@@ -54,15 +55,13 @@ def read_model(path: Path) -> ModelFile:
     with _open(path) as file:
         data = bytearray(path.stat().st_size)
         del data[file.readinto(data) :]
+    sha256 = hashlib.sha256(data).hexdigest()
+    if data.startswith(MAGIC):
+        return ModelFile(_legacy_tensors(path, memoryview(data)), None, sha256, len(data))
     archive = Archive(path, memoryview(data))
     for name in archive.names():
         archive.read(name)
-    return ModelFile(
-        tensors=_tensors(archive),
-        record=_record(archive),
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-    )
+    return ModelFile(_tensors(archive), _record(archive), sha256, len(data))
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -74,6 +73,8 @@ def read_record(path: Path) -> dict[str, Any] | None:
     with _open(path) as file:
         if path.stat().st_size == 0:  # which mmap refuses
             return _record(Archive(path, memoryview(b"")))
+        if file.peek(len(MAGIC)).startswith(MAGIC):
+            return None
         # not closed by hand: an error on its way out still holds a view
         return _record(Archive(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))))
 
@@ -137,11 +138,21 @@ def _tensors(archive: Archive) -> dict[str, Tensor]:
         return storage
 
     try:
-        content = unpickle(bytes(archive.read("data.pkl")), load_storage)
+        return _state_dict(unpickle(bytes(archive.read("data.pkl")), load_storage))
     except PickleError as error:
-        hint = RESAVE if error.code.startswith("model_forbidden") else REMAKE
-        raise archive.refusal(error.code, error.reason, hint) from None
-    return _state_dict(archive, content)
+        raise _refused(archive.path, error) from None
+
+
+def _legacy_tensors(path: Path, data: memoryview) -> dict[str, Tensor]:
+    try:
+        return _state_dict(read_legacy(data))
+    except PickleError as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: Path, error: PickleError) -> UserError:
+    foreign = error.code.startswith(("model_forbidden", "model_no_weights", "model_byteorder"))
+    return UserError(error.code, f"{path}: {error.reason}", RESAVE if foreign else REMAKE)
 
 
 def _storage(record: memoryview, dtype: torch.dtype) -> Tensor:
@@ -151,14 +162,14 @@ def _storage(record: memoryview, dtype: torch.dtype) -> Tensor:
     return torch.frombuffer(record, dtype=torch.uint8).clone().view(dtype)
 
 
-def _state_dict(archive: Archive, content: object) -> dict[str, Tensor]:
+def _state_dict(content: object) -> dict[str, Tensor]:
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not content:
-        raise archive.refusal("model_no_weights", "it holds no tensors by name", RESAVE)
+        raise PickleError("model_no_weights", "it holds no tensors by name")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise archive.refusal("model_no_weights", f"its entry {str(name)!r} is no tensor", RESAVE)
+            raise PickleError("model_no_weights", f"its entry {str(name)!r} is no tensor")
     if all(name.startswith("module.") for name in content):
         return {name.removeprefix("module."): tensor for name, tensor in content.items()}
     return dict(content)

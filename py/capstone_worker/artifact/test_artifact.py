@@ -200,7 +200,7 @@ GOOD = model_bytes({"w": torch.arange(3.0)}, {})
         ),
         (
             saved({}, _use_new_zipfile_serialization=False),
-            ("model_legacy", "legacy torch files are not read yet", RESAVE),
+            ("model_no_weights", "it holds no tensors by name", RESAVE),
         ),
         (
             bytes(257) + b"ustar" + bytes(250),

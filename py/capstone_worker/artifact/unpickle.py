@@ -87,7 +87,8 @@ class _Machine:
                 pass
             case "GLOBAL":
                 stack.append(_find_class(argument))
-            case "BINUNICODE" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+            # Python 2 wrote strings as SHORT_BINSTRING.
+            case "BINUNICODE" | "SHORT_BINSTRING" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
@@ -147,9 +148,10 @@ class _Machine:
         _expect(list, self.stack[-1]).extend(items)
 
     def _storage(self, identity: object) -> _Storage:
-        kind, dtype, key, _, elements = _expect(tuple, identity)
-        if kind != "storage":
-            raise TypeError("a persistent id names no storage")
+        # The sixth, in the stream from before 1.6 alone: the storage is a part of another one.
+        kind, dtype, key, _, elements, *part = _expect(tuple, identity)
+        if kind != "storage" or part not in ([], [None]):
+            raise TypeError("a persistent id names no storage of its own")
         return _Storage(
             self._load_storage(_expect(torch.dtype, dtype), _expect(str, key), _expect(int, elements))
         )
@@ -190,8 +192,8 @@ def _rebuild_tensor(
     offset: object,
     size: object,
     stride: object,
-    requires_grad: object,
-    hooks: object,
+    requires_grad: object = False,
+    hooks: object = None,
     metadata: object = None,
 ) -> Tensor:
     """A tensor over its storage; refused where it reaches outside or holds more elements than it.
@@ -223,6 +225,7 @@ def _expect(kind: type, value: object) -> Any:  # noqa: ANN401 - a value of that
 _GLOBALS: dict[str, object] = {
     **_DTYPES,
     "collections OrderedDict": _new_dict,
+    "torch._utils _rebuild_tensor": _rebuild_tensor,  # before torch 0.4
     "torch._utils _rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils _rebuild_parameter": _rebuild_parameter,
 }

@@ -262,8 +262,8 @@ def test_a_step_is_told_as_a_phase_and_refused_before_any_work() -> None:
     for bad, message in (
         (
             {"step": "prune"},
-            "there is no step 'prune'; known: specialize, prune_magnitude, prune_structured, prune_depth, finetune, "
-            "quantize_dynamic, quantize_static, pack",
+            "there is no step 'prune'; known: specialize, prune_magnitude, prune_structured, prune_depth, "
+            "finetune, quantize_dynamic, quantize_static, pack",
         ),
         (PRUNE | {"amount": 1}, "prune_magnitude, amount: expected a number from 0 to below 1, found 1"),
         (PRUNE | {"scope": "all"}, "prune_magnitude, scope: expected global or layer, found 'all'"),
