@@ -12,6 +12,8 @@ test images with batch norms that saw 1,000 others and nothing trained, one run 
 from __future__ import annotations
 
 import copy
+import importlib.util
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -21,7 +23,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from ..data.subset import balanced_subset
-from ..errors import Stopped, UserError
+from ..errors import MachineError, Stopped, UserError
 from ..measure.counts import parameter_counts
 from ..measure.macs import macs
 from ..report import Report, progress
@@ -69,6 +71,7 @@ class PruneStructured:
 
         Raises:
             UserError: ``target_out_of_reach``, ``prune_impossible``.
+            MachineError: ``package_missing``: this interpreter has no torch-pruning.
             Stopped: asked to stop.
         """
         pruned = copy.deepcopy(network).eval().requires_grad_(True)
@@ -112,6 +115,12 @@ class PruneStructured:
 
 
 def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured) -> Any:  # noqa: ANN401 - torch-pruning has no types
+    if importlib.util.find_spec("torch_pruning") is None:
+        raise MachineError(
+            "package_missing",
+            f"prune_structured: {sys.executable} lacks torch-pruning",
+            f"Install it there: {sys.executable} -m pip install torch-pruning==1.6.1",
+        )
     import torch_pruning
 
     # Its default dicts are shared between all pruners of a process: each gets its own.
