@@ -56,13 +56,10 @@ export const PruneStructured = z
       description:
         'What ranks groups of channels: change of the loss to first order, norm of their weights, scale of batch norms.',
     }),
-    scope: z
-      .enum(['global', 'layer'])
-      .default('global')
-      .meta({
-        description:
-          'Rank channels over the whole network by importance for their cost, or take the same share of each layer.',
-      }),
+    scope: z.enum(['global', 'layer']).default('global').meta({
+      description:
+        'Rank channels over the whole network by importance for their cost, or take the same share of each layer.',
+    }),
     round_to: z
       .number()
       .int()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx, nn
 
+from ..errors import UserError
 from .allowlist import MODULES
 
 _ALLOWED = {kind.make for kind in MODULES}
@@ -15,8 +18,20 @@ _READING = {getattr, operator.getitem, operator.eq, "dim"}
 
 
 class _Tracer(fx.Tracer):
+    failed_in: str | None = None
+    """Name and type of the innermost module whose forward failed."""
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return type(m) in _ALLOWED or super().is_leaf_module(m, module_qualified_name)
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - fx's own
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed_in = self.failed_in or f"{self.path_of_module(m)} ({type(m).__name__})"
+            raise
 
 
 def trace(module: nn.Module) -> fx.GraphModule:
@@ -25,8 +40,21 @@ def trace(module: nn.Module) -> fx.GraphModule:
     A product is written as torch's, which takes no numbers and no tuples on both sides (see FUNCTIONS).
     Assertions are left out, and what only they or nobody reads: their messages are text, which no model file
     may hold, and a file's graph is run on its image size before it is used.
+
+    Raises:
+        UserError: ``graph_not_traceable``; the message names the module.
     """
-    graph = _Tracer().trace(module)
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(module)
+    except Exception as error:  # whatever a forward does to what stands for its images
+        where = tracer.failed_in or type(module).__name__
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            "graph_not_traceable",
+            f"the forward of {where} cannot be recorded as a graph: {reason}",
+            "Let it compute the same for all images: no if, loop or number that depends on their values",
+        ) from error
     for node in reversed(graph.nodes):
         if node.target is torch._assert or (node.target in _READING and not node.users):
             graph.erase_node(node)
