@@ -11,9 +11,10 @@ from torch import fx, nn
 
 from ..errors import UserError
 from .allowlist import MODULES
+from .functional import as_modules, sizes_as_numbers
 
 _ALLOWED = {kind.make for kind in MODULES}
-_READING = {getattr, operator.getitem, operator.eq, "dim"}
+_READING = {getattr, operator.getitem, operator.eq, "dim", "size"}
 """What changes nothing: a call of it whose result nobody uses is left out."""
 
 
@@ -37,16 +38,18 @@ class _Tracer(fx.Tracer):
 def trace(module: nn.Module) -> fx.GraphModule:
     """The graph of `module`'s forward; it shares the module's parameters and keeps their names.
 
-    A product is written as torch's, which takes no numbers and no tuples on both sides (see FUNCTIONS).
-    Assertions are left out, and what only they or nobody reads: their messages are text, which no model file
-    may hold, and a file's graph is run on its image size before it is used.
+    Functions that stand for modules become such, under new names. A product is written as torch's, which
+    takes no numbers and no tuples on both sides (see FUNCTIONS). Assertions are left out, and what only they
+    or nobody reads: their messages are text, which no model file may hold, and a file's graph is run on its
+    image size before it is used.
 
     Raises:
         UserError: ``graph_not_traceable``; the message names the module.
     """
     tracer = _Tracer()
     try:
-        graph = tracer.trace(module)
+        with sizes_as_numbers():
+            graph = tracer.trace(module)
     except Exception as error:  # whatever a forward does to what stands for its images
         where = tracer.failed_in or type(module).__name__
         reason = str(error).partition("\n")[0]
@@ -55,11 +58,13 @@ def trace(module: nn.Module) -> fx.GraphModule:
             f"the forward of {where} cannot be recorded as a graph: {reason}",
             "Let it compute the same for all images: no if, loop or number that depends on their values",
         ) from error
-    for node in reversed(graph.nodes):
+    network: fx.GraphModule = fx.GraphModule(module, graph)
+    as_modules(network)
+    for node in reversed(network.graph.nodes):
         if node.target is torch._assert or (node.target in _READING and not node.users):
-            graph.erase_node(node)
+            network.graph.erase_node(node)
         elif node.target is operator.mul:
             node.target = torch.mul
             node.args = tuple(sorted(node.args, key=lambda factor: not isinstance(factor, fx.Node)))
-    network: fx.GraphModule = fx.GraphModule(module, graph)
+    network.recompile()
     return network
