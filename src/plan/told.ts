@@ -16,7 +16,7 @@ export function toldOf(combination: Combination, codes: ReadonlyMap<string, stri
   const sha256 = code && codes.get(code.path);
   if (code !== undefined && sha256 === undefined) {
     throw new UserError('code_missing', `model ${model.name}: ${code.path} is not there, or no file`, [
-      'Check the path in "code". To compress or benchmark what was trained from it nobody needs it.',
+      'Check the path in "code". What was trained from it is compressed and measured without it.',
     ]);
   }
   return {

@@ -60,7 +60,7 @@ def test_the_graph_says_the_same_and_may_stand_in_a_file(name: str) -> None:
     torch.manual_seed(0)
     module = Said(SAID[name]).eval()
     network = trace(module)
-    again = from_json(to_json(network)).to_empty(device="cpu")
+    again = from_json(to_json(network)).to_empty(device="cpu").eval()
     again.load_state_dict(module.state_dict())  # no parameter has come or gone
     for count in (1, 3):
         images = torch.randn(count, 3, 6, 6)
