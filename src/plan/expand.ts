@@ -125,7 +125,7 @@ function namedNetwork(given: NamedModel): Pick<Network, 'model' | 'family' | 'we
     const guess = nearest(arch, names);
     throw new UserError('model_unknown', `unknown model "${arch}"; known: ${names.join(', ')}`, [
       guess === undefined
-        ? 'Name one of the known models, or give "arch" beside "name".'
+        ? 'Name one of the known models, or give "arch" or "code" beside "name".'
         : `Did you mean "${guess}"?`,
     ]);
   }

@@ -272,6 +272,22 @@ describe('a network of one’s own', () => {
       '/m.pth: not written by capstone, so it does not say which network it belongs to',
       'Give "arch" beside "checkpoint", or "code" for a network of your own.',
     ]);
+    expect(asked({ name: 'resnt18' }, { sha256: 'f' })?.slice(2)).toEqual([
+      'Did you mean "resnet18"?',
+      'Give "arch" beside "checkpoint", or "code" for a network of your own.',
+    ]);
+    expect(refusal(() => planJob(job('compress', MINE), world()))).toEqual([
+      'checkpoint_missing',
+      `${CHECKPOINT} does not exist`,
+      'Make it first: the same spec with kind "train".',
+    ]);
+    expect(
+      refusal(() => planJob(job('benchmark', MINE), world({ files: new Map([[CHECKPOINT, recorded()]]) }))),
+    ).toEqual([
+      'artifact_missing',
+      '/w/compressed_models/compressed_mine_fashion_mnist_mini_mine_l1.pt does not exist',
+      'Make it first: the same spec with kind "compress".',
+    ]);
     expect(asked({ ...MINE, num_classes: 5 }, recorded())).toEqual([
       'model_made_otherwise',
       '/m.pth: expected num_classes 5, the file was made with num_classes 10',

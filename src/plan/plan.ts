@@ -5,7 +5,8 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
-import type { DataSourceKind, Device, Precision } from '../spec/names.ts';
+import { ARCHITECTURES, type DataSourceKind, type Device, type Precision } from '../spec/names.ts';
+import { nearest } from '../spec/nearest.ts';
 import { type Recipe, STEP_RULES, type Step } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
@@ -95,10 +96,14 @@ function asRecorded(combination: Combination, known: Known): Combination {
   const { checkpoint, given, isUnnamed } = combination;
   const facts = given ? known.files.get(checkpoint) : undefined;
   if (isUnnamed && facts !== undefined && facts.record === undefined && facts.unusable === undefined) {
+    const guess = nearest(combination.model.name, Object.keys(ARCHITECTURES));
     throw new UserError(
       'model_arch_needed',
       `${checkpoint}: not written by capstone, so it does not say which network it belongs to`,
-      ['Give "arch" beside "checkpoint", or "code" for a network of your own.'],
+      [
+        ...(guess === undefined ? [] : [`Did you mean "${guess}"?`]),
+        'Give "arch" beside "checkpoint", or "code" for a network of your own.',
+      ],
     );
   }
   if (facts?.record === undefined) return combination;
@@ -374,14 +379,17 @@ function factsOf(path: string, known: Known, code: string, hint: string): FileFa
   return facts;
 }
 
-function hintForCheckpoint({ given, model, dataset }: Combination): string {
-  return given
-    ? 'Check the path of "checkpoint".'
+function hintForCheckpoint({ given, code, model, dataset }: Combination): string {
+  if (given) return 'Check the path of "checkpoint".';
+  return code !== undefined
+    ? 'Make it first: the same spec with kind "train".'
     : `Make it first: capstone train --model ${model.name} --dataset ${dataset}`;
 }
 
-function hintForArtifact({ model, dataset }: Combination, { level }: Artifact): string {
-  return `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
+function hintForArtifact({ code, isUnnamed, model, dataset }: Combination, { level }: Artifact): string {
+  return code !== undefined || isUnnamed
+    ? 'Make it first: the same spec with kind "compress".'
+    : `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
 }
 
 function elsewhere(device: Device): { device?: 'cuda' } {

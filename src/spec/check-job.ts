@@ -37,7 +37,7 @@ function unknownModels(job: unknown): Finding[] {
     return [
       {
         path: ['models', index, ...key],
-        expected: key[0] === 'name' ? `"arch" beside it, or one of ${known}` : `one of ${known}`,
+        expected: key[0] === 'name' ? `"arch" or "code" beside it, or one of ${known}` : `one of ${known}`,
         found: JSON.stringify(name),
         ...optional('nearest', nearest(name, KNOWN)),
       },
