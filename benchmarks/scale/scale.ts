@@ -211,6 +211,7 @@ function plan(): boolean {
     recipes: new Map([['classic', recipe]]),
     datasets: new Map([['fashion_mnist_mini', { source: 'bundled', root: '/data', digest: 'd'.repeat(64) }]]),
     files: new Map(),
+    codes: new Map(),
     rows: [],
     partials: new Set(),
     partialFolder: (key) => `/w/checkpoints/.partial/${key}`,

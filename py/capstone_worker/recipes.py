@@ -48,7 +48,8 @@ def level_steps(recipe: Recipe, family: str, level: int) -> list[dict[str, Any]]
             "recipe_family_missing",
             f"recipe {recipe['name']} says nothing about models of the family {family}; "
             f"it knows {', '.join(families)}",
-            f'Add "{family}" under "families", or use another recipe',
+            'Use a recipe with "levels" for every family, such as deploy, or add '
+            f'"{family}" under "families"',
         )
     levels = families[family]["levels"] if family in families else recipe["levels"]
     steps: list[dict[str, Any]] = levels[str(level)]

@@ -63,7 +63,9 @@ def test_unknown_family() -> None:
         recipes.level_steps(only, "mlp", 1)
     assert refused.value.code == "recipe_family_missing"
     assert refused.value.message == "recipe classic says nothing about models of the family mlp; it knows vit"
-    assert refused.value.hint == 'Add "mlp" under "families", or use another recipe'
+    assert refused.value.hint == (
+        'Use a recipe with "levels" for every family, such as deploy, or add "mlp" under "families"'
+    )
 
 
 def test_a_step_after_one_it_must_never_follow(file: Path) -> None:

@@ -19,6 +19,7 @@ import { describeSource } from '../store/dataset.ts';
 import { workspacePaths } from '../store/paths.ts';
 import type { Flag, FlagValues, Io } from './definition.ts';
 import { PLACE_FLAGS, placeFrom } from './place.ts';
+import { needTrust } from './trust-code.ts';
 import { version } from './version.ts';
 
 export const EXECUTE_FLAGS: readonly Flag[] = [
@@ -87,6 +88,7 @@ async function planAndRun(
     for (const bound of missed) io.stderr.write(`${describeMissed(bound)}\n`);
     return missed.length > 0 ? EXIT.boundMissed : EXIT.done;
   }
+  await needTrust(plan, flags, io);
   refuseUnwritablePlaces(plan, place.workspace);
 
   const progress = createProgress({

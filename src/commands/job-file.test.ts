@@ -18,7 +18,10 @@ writeFileSync(
     kind: 'sweep',
     data_root: 'images',
     recipes: ['mine/gentle.json', 'classic'],
-    models: [{ name: 'resnet18', checkpoint: 'a.pth' }],
+    models: [
+      { name: 'resnet18', checkpoint: 'a.pth' },
+      { name: 'mine', code: 'nets/net.py:small' },
+    ],
     datasets: [{ name: 'pets', path: 'pets' }],
   }),
 );
@@ -32,7 +35,10 @@ test('paths start at the file that contains them, those of --set where they were
   expect(job).toMatchObject({
     kind: 'sweep',
     name: '5-cats',
-    models: [{ name: 'resnet18', checkpoint: join(folder, 'base', 'a.pth') }],
+    models: [
+      { name: 'resnet18', checkpoint: join(folder, 'base', 'a.pth') },
+      { name: 'mine', code: `${join(folder, 'base', 'nets', 'net.py')}:small` },
+    ],
     datasets: [{ name: 'cats', path: '/typed/here/cats' }],
     recipes: [join(folder, 'base', 'mine', 'gentle.json'), 'classic'],
     data_root: join(folder, 'base', 'images'),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import { readLayers } from '../run/read-layers.ts';
 import { checkJob } from '../spec/check-job.ts';
+import { parseCode } from '../spec/code.ts';
 import { drawProblems, UPDATE } from '../spec/draw-problem.ts';
 import type { Job, JobKind } from '../spec/job.ts';
 import { type Layer, layerOf } from '../spec/layers.ts';
@@ -43,9 +44,7 @@ function withAbsolutePaths(job: Job, layers: readonly Layer[]): Job {
   return {
     ...job,
     models: job.models.map((model, index) =>
-      typeof model === 'string' || model.checkpoint === undefined
-        ? model
-        : { ...model, checkpoint: absolute(model.checkpoint, 'models', index) },
+      typeof model === 'string' ? model : withAbsoluteFiles(model, (path) => absolute(path, 'models', index)),
     ),
     datasets: job.datasets.map((data, index) =>
       typeof data === 'string' ? data : { ...data, path: absolute(data.path, 'datasets', index) },
@@ -59,6 +58,18 @@ function withAbsolutePaths(job: Job, layers: readonly Layer[]): Job {
         }
       : {}),
     ...('output' in job && job.output !== undefined ? { output: absolute(job.output, 'output') } : {}),
+  };
+}
+
+type NamedModel = Exclude<Job['models'][number], string>;
+
+function withAbsoluteFiles(model: NamedModel, absolute: (path: string) => string): NamedModel {
+  const { code, checkpoint } = model;
+  const { path, function: name } = code === undefined ? {} : parseCode(code);
+  return {
+    ...model,
+    ...(path === undefined ? {} : { code: `${absolute(path)}:${name}` }),
+    ...(checkpoint === undefined ? {} : { checkpoint: absolute(checkpoint) }),
   };
 }
 

@@ -5,6 +5,7 @@ import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
 import { readJobFile } from './job-file.ts';
 import { resumeRun } from './runs/resume.ts';
 import { SET_FLAG, setLayers } from './set-flag.ts';
+import { TRUST_FLAG } from './trust-code.ts';
 
 export default defineCommand({
   summary: 'Run any job from a spec file, or go on with an interrupted run',
@@ -20,6 +21,7 @@ export default defineCommand({
       value: 'RUN',
       description: 'Run to go on with, in its own folder: an id, the beginning of one, or latest.',
     },
+    TRUST_FLAG,
     ...EXECUTE_FLAGS,
   ],
   async run(flags, _args, io) {

@@ -1,11 +1,16 @@
 /** Turns a job's lists into the combinations it asks for, and says which file each of them makes. */
 import { join } from 'node:path';
 import { UserError } from '../errors/errors.ts';
+import { type CodeReference, parseCode } from '../spec/code.ts';
+import { optional } from '../spec/explain.ts';
 import type { Job } from '../spec/job.ts';
-import { ARCHITECTURES, architecture } from '../spec/names.ts';
+import { ARCHITECTURES, architecture, CUSTOM } from '../spec/names.ts';
 import { nearest } from '../spec/nearest.ts';
 import type { TaskModel } from '../spec/task.ts';
 import { artifactName, checkpointName } from './names.ts';
+
+/** Where a spec says none; what built-in networks have too. */
+const CUSTOM_IMAGE_SIZE = 32;
 
 export interface Artifact {
   readonly recipe: string;
@@ -13,12 +18,21 @@ export interface Artifact {
   readonly path: string;
 }
 
-/** One network on one data set with one seed: one original and its artifacts. */
-export interface Combination {
+interface Network {
   readonly model: TaskModel;
   readonly family: string;
   /** File of published weights that its training starts from. */
   readonly weights?: string;
+  /** What makes a network that is not built in; the path is absolute. */
+  readonly code?: CodeReference;
+  /** Nobody but its checkpoint can say which network it is. */
+  readonly isUnnamed?: true;
+  readonly numClasses?: number;
+  readonly normalisation?: { readonly mean: number[]; readonly std: number[] };
+}
+
+/** One network on one data set with one seed: one original and its artifacts. */
+export interface Combination extends Network {
   readonly dataset: string;
   readonly seed: number;
   readonly checkpoint: string;
@@ -34,7 +48,8 @@ export function expandJob(
   recipeNames: ReadonlyMap<string, string>,
 ): Combination[] {
   return job.models.flatMap((entry) => {
-    const { model, family, weights, checkpoint } = resolveModel(entry);
+    const { checkpoint, ...network } = resolveModel(entry);
+    const { model } = network;
     if (checkpoint !== undefined && job.kind === 'train') {
       throw new UserError('model_not_trained', `model ${model.name} has a checkpoint, so it is not trained`, [
         'Leave out "checkpoint" to train it, or use kind "compress" or "sweep".',
@@ -45,9 +60,7 @@ export function expandJob(
       return job.seeds.map((seed): Combination => {
         const trained = { model: model.name, dataset, seed };
         return {
-          model,
-          family,
-          ...(weights === undefined ? {} : { weights }),
+          ...network,
           dataset,
           seed,
           checkpoint:
@@ -80,21 +93,39 @@ function artifactsOf(
   });
 }
 
-function resolveModel(entry: Job['models'][number]): {
-  model: TaskModel;
-  family: string;
-  weights?: string;
-  checkpoint?: string;
-} {
-  const given: Exclude<typeof entry, string> = typeof entry === 'string' ? { name: entry } : entry;
+type NamedModel = Exclude<Job['models'][number], string>;
+
+function resolveModel(entry: Job['models'][number]): Network & { readonly checkpoint?: string } {
+  const given: NamedModel = typeof entry === 'string' ? { name: entry } : entry;
+  const { mean, std } = given;
+  return {
+    ...(given.code === undefined ? namedNetwork(given) : customNetwork(given)),
+    ...optional('code', given.code === undefined ? undefined : parseCode(given.code)),
+    ...optional('numClasses', given.num_classes),
+    ...(mean === undefined || std === undefined ? {} : { normalisation: { mean, std } }),
+    ...optional('checkpoint', given.checkpoint),
+  };
+}
+
+function customNetwork({ name, image_size }: NamedModel): Pick<Network, 'model' | 'family'> {
+  return {
+    model: { name, arch: CUSTOM, image_size: image_size ?? CUSTOM_IMAGE_SIZE },
+    family: CUSTOM,
+  };
+}
+
+function namedNetwork(given: NamedModel): Pick<Network, 'model' | 'family' | 'weights' | 'isUnnamed'> {
   const arch = given.arch ?? given.name;
   const known = architecture(arch);
+  if (known === undefined && given.arch === undefined && given.checkpoint !== undefined) {
+    return { ...customNetwork(given), isUnnamed: true };
+  }
   if (known === undefined) {
     const names = Object.keys(ARCHITECTURES);
     const guess = nearest(arch, names);
     throw new UserError('model_unknown', `unknown model "${arch}"; known: ${names.join(', ')}`, [
       guess === undefined
-        ? 'Name one of the known models, or give "arch" beside "name".'
+        ? 'Name one of the known models, or give "arch" or "code" beside "name".'
         : `Did you mean "${guess}"?`,
     ]);
   }
@@ -107,7 +138,6 @@ function resolveModel(entry: Job['models'][number]): {
       image_size: given.image_size ?? known.image_size.default,
     },
     family: known.family,
-    ...(weights === undefined ? {} : { weights }),
-    ...(given.checkpoint === undefined ? {} : { checkpoint: given.checkpoint }),
+    ...optional('weights', weights),
   };
 }

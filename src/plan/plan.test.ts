@@ -32,6 +32,7 @@ function known(change: Partial<Known> = {}): Known {
     recipes: new Map([['classic', recipe]]),
     datasets: new Map([['fashion_mnist_mini', { source: 'bundled', root: '/data', digest: 'd'.repeat(64) }]]),
     files: new Map(),
+    codes: new Map(),
     rows: [],
     partials: new Set(),
     partialFolder: (key) => `/w/checkpoints/.partial/${key}`,
@@ -161,6 +162,157 @@ describe('models', () => {
     expect(fresh?.spec).not.toHaveProperty('weights');
     expect(started?.spec).toMatchObject({ weights: 'vit_b_16-c867db91.pth' });
     expect(started?.key).not.toBe(fresh?.key);
+  });
+});
+
+describe('a network of one’s own', () => {
+  const SHA = 'c'.repeat(64);
+  const NORMALISATION = { mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
+  const MINE = { name: 'mine', code: '/spec/net.py:small' };
+  const CODE = { function: 'small', sha256: SHA };
+  const CHECKPOINT = '/w/checkpoints/mine_fashion_mnist_mini.pth';
+  const general = Recipe.parse({
+    version: 1,
+    name: 'mine',
+    levels: { '1': LEVEL, '2': LEVEL, '3': LEVEL, '4': LEVEL, '5': LEVEL },
+  });
+  const world = (change: Partial<Known> = {}) =>
+    known({
+      recipes: new Map([['mine', general]]),
+      codes: new Map([['/spec/net.py', SHA]]),
+      ...change,
+    });
+  const job = (kind: string, model: object, change: object = {}) =>
+    Job.parse({
+      version: 1,
+      kind,
+      models: [model],
+      ...(kind === 'train' ? {} : { recipes: ['mine'], levels: [1] }),
+      ...change,
+    });
+  const tasks = (...of: Parameters<typeof job>) => planJob(job(...of), world()).tasks.map(({ task }) => task);
+  const recorded = (change: object = {}) => ({
+    sha256: 'a',
+    record: {
+      key: 'k',
+      model: { name: 'mine', arch: 'custom', family: 'custom', image_size: 32, num_classes: 10 },
+      dataset: { name: 'fashion_mnist_mini' },
+      seed: 0,
+      ...change,
+    } as unknown as ModelRecord,
+  });
+
+  test('is told to its training, and to nobody who reads what that makes', () => {
+    const [train, ...others] = tasks('sweep', { ...MINE, ...NORMALISATION, num_classes: 10, image_size: 16 });
+    expect(train).toMatchObject({
+      kind: 'train',
+      spec: {
+        model: { name: 'mine', arch: 'custom', image_size: 16 },
+        code: CODE,
+        num_classes: 10,
+        normalisation: NORMALISATION,
+        train: { precision: 'fp32' },
+      },
+      paths: { code: '/spec/net.py', output: CHECKPOINT },
+    });
+    expect(train?.spec.model).not.toHaveProperty('stem');
+    for (const task of others) {
+      expect(task.paths).not.toHaveProperty('code');
+      for (const key of ['code', 'num_classes', 'normalisation']) expect(task.spec).not.toHaveProperty(key);
+    }
+  });
+
+  test('is told to all who read a checkpoint from elsewhere', () => {
+    const model = { ...MINE, ...NORMALISATION, checkpoint: '/spec/mine.th', num_classes: 10 };
+    const files = new Map([['/spec/mine.th', { sha256: 'f' }]]);
+    const planned = planJob(job('sweep', model), world({ files })).tasks.map(({ task }) => task);
+    expect(planned.map(({ kind }) => kind)).toEqual(['compress', 'benchmark']);
+    for (const task of planned) {
+      expect(task.paths.code).toBe('/spec/net.py');
+      expect(task.spec).toMatchObject({ code: CODE, num_classes: 10, normalisation: NORMALISATION });
+    }
+  });
+
+  test('another file of code is another training; another place of the same is not', () => {
+    const key = (code: string, sha: string) =>
+      planJob(job('train', { ...MINE, code }), world({ codes: new Map([[code.split(':')[0] ?? '', sha]]) }))
+        .tasks[0]?.task.key;
+    const first = key('/spec/net.py:small', SHA);
+    expect(key('/moved/net.py:small', SHA)).toBe(first);
+    expect(key('/spec/net.py:small', 'd'.repeat(64))).not.toBe(first);
+    expect(key('/spec/net.py:large', SHA)).not.toBe(first);
+  });
+
+  test('is compressed and measured without its code, once there is a file of ours', () => {
+    const files = new Map([[CHECKPOINT, recorded()]]);
+    const withoutCode = world({ files, codes: new Map() });
+    const key = (model: object) => planJob(job('compress', model), withoutCode).tasks[0]?.task;
+    const [bySpec, byFile] = [key(MINE), key({ name: 'mine', checkpoint: CHECKPOINT })];
+    expect(bySpec?.paths).not.toHaveProperty('code');
+    expect(byFile).toEqual(bySpec);
+  });
+
+  test('is refused where its file is missing, or its checkpoint says something else', () => {
+    expect(refusal(() => planJob(job('train', MINE), world({ codes: new Map() })))).toEqual([
+      'code_missing',
+      'model mine: /spec/net.py is not there, or no file',
+      'Check the path in "code". What was trained from it is compressed and measured without it.',
+    ]);
+    const asked = (model: object, facts: object) =>
+      refusal(() =>
+        planJob(
+          job('compress', { ...model, checkpoint: '/m.pth' }),
+          world({ files: new Map([['/m.pth', facts as ReturnType<typeof recorded>]]) }),
+        ),
+      );
+    const OTHERWISE =
+      'Name the file that belongs to these settings, or the settings that belong to this file.';
+    expect(asked({ name: 'mine' }, { sha256: 'f' })).toEqual([
+      'model_arch_needed',
+      '/m.pth: not written by capstone, so it does not say which network it belongs to',
+      'Give "arch" beside "checkpoint", or "code" for a network of your own.',
+    ]);
+    expect(asked({ name: 'resnt18' }, { sha256: 'f' })?.slice(2)).toEqual([
+      'Did you mean "resnet18"?',
+      'Give "arch" beside "checkpoint", or "code" for a network of your own.',
+    ]);
+    expect(refusal(() => planJob(job('compress', MINE), world()))).toEqual([
+      'checkpoint_missing',
+      `${CHECKPOINT} does not exist`,
+      'Make it first: the same spec with kind "train".',
+    ]);
+    expect(
+      refusal(() => planJob(job('benchmark', MINE), world({ files: new Map([[CHECKPOINT, recorded()]]) }))),
+    ).toEqual([
+      'artifact_missing',
+      '/w/compressed_models/compressed_mine_fashion_mnist_mini_mine_l1.pt does not exist',
+      'Make it first: the same spec with kind "compress".',
+    ]);
+    expect(asked({ ...MINE, num_classes: 5 }, recorded())).toEqual([
+      'model_made_otherwise',
+      '/m.pth: expected num_classes 5, the file was made with num_classes 10',
+      OTHERWISE,
+    ]);
+    const other = recorded({ normalisation: { mean: [0.1, 0.2, 0.3], std: [0.25, 0.25, 0.25] } });
+    expect(asked({ ...MINE, ...NORMALISATION }, other)).toEqual([
+      'model_made_otherwise',
+      '/m.pth: expected mean 0.5,0.5,0.5, the file was made with mean 0.1,0.2,0.3',
+      OTHERWISE,
+    ]);
+    expect(asked({ name: 'resnet18' }, recorded())).toEqual([
+      'model_wrong_arch',
+      '/m.pth: expected resnet18, the file holds custom',
+      'Name the model custom, or another file.',
+    ]);
+  });
+
+  test('needs a recipe that serves every family', () => {
+    const recipes = new Map([['classic', recipe]]);
+    expect(refusal(() => planJob(job('sweep', MINE, { recipes: ['classic'] }), world({ recipes })))).toEqual([
+      'recipe_family_missing',
+      'recipe classic says nothing about models of the family custom; it knows resnet',
+      'Use a recipe with "levels" for every family, such as deploy, or add "custom" under "families".',
+    ]);
   });
 });
 

@@ -5,7 +5,8 @@
 import { basename } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
-import type { DataSourceKind, Device, Precision } from '../spec/names.ts';
+import { ARCHITECTURES, type DataSourceKind, type Device, type Precision } from '../spec/names.ts';
+import { nearest } from '../spec/nearest.ts';
 import { type Recipe, STEP_RULES, type Step } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
@@ -18,6 +19,7 @@ import { taskId } from './names.ts';
 import type { PrecisionRow } from './precision.ts';
 import { resolvePrecision } from './precision.ts';
 import { type Expected, refuseMissingRuntimes, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
+import { NOTHING, type Told, toldOf } from './told.ts';
 
 /** What is known of a file: its digest, and its record where it is a file of ours. */
 export interface FileFacts {
@@ -45,6 +47,8 @@ export interface Known {
   >;
   /** By absolute path; a file that is not there has no entry. */
   readonly files: ReadonlyMap<string, FileFacts>;
+  /** SHA-256 of files of code by absolute path; one that is not there has no entry. */
+  readonly codes: ReadonlyMap<string, string>;
   readonly rows: readonly Row[];
   /** Keys of trainings that were interrupted and can go on. */
   readonly partials: ReadonlySet<string>;
@@ -89,18 +93,35 @@ export function planJob(job: Job, known: Known): Plan {
 
 /** A checkpoint of ours says itself which stem and size it has; whether it is the network named is asked when it is read. */
 function asRecorded(combination: Combination, known: Known): Combination {
-  const record = combination.given ? known.files.get(combination.checkpoint)?.record : undefined;
-  if (record === undefined) return combination;
-  const { stem, image_size } = record.model;
-  return { ...combination, model: { ...combination.model, stem, image_size } };
+  const { checkpoint, given, isUnnamed } = combination;
+  const facts = given ? known.files.get(checkpoint) : undefined;
+  if (isUnnamed && facts !== undefined && facts.record === undefined && facts.unusable === undefined) {
+    const guess = nearest(combination.model.name, Object.keys(ARCHITECTURES));
+    throw new UserError(
+      'model_arch_needed',
+      `${checkpoint}: not written by capstone, so it does not say which network it belongs to`,
+      [
+        ...(guess === undefined ? [] : [`Did you mean "${guess}"?`]),
+        'Give "arch" beside "checkpoint", or "code" for a network of your own.',
+      ],
+    );
+  }
+  if (facts?.record === undefined) return combination;
+  const { arch, family, stem, image_size } = facts.record.model;
+  const { stem: _asGiven, ...model } = combination.model;
+  return {
+    ...combination,
+    ...(isUnnamed ? { family } : {}),
+    model: { ...model, ...(isUnnamed ? { arch } : {}), ...(stem === undefined ? {} : { stem }), image_size },
+  };
 }
 
 function planCombination(job: Job, combination: Combination, known: Known): PlannedTask[] {
   const trains = (job.kind === 'train' || job.kind === 'sweep') && !combination.given;
   const training = trains ? planTraining(job, combination, known) : undefined;
-  const original: Input = training
-    ? { key: training.task.key, task: training }
-    : { key: originalKey(combination, known) };
+  const original: OriginalInput = training
+    ? { key: training.task.key, task: training, told: NOTHING }
+    : readOriginal(combination, known);
   const compressed = combination.artifacts.flatMap((artifact) => {
     const compressing =
       job.kind === 'compress' || job.kind === 'sweep'
@@ -118,6 +139,11 @@ function planCombination(job: Job, combination: Combination, known: Known): Plan
   return [training, ...compressed].filter((task) => task !== undefined);
 }
 
+/** An original, and what a task that reads it must be told of it. */
+interface OriginalInput extends Input {
+  readonly told: Told;
+}
+
 /** A file another task reads: its key, and the task of this plan that makes it, if one does. */
 interface Input {
   readonly key: string;
@@ -132,12 +158,14 @@ function planTraining(
   const data = datasetOf(combination, known);
   const { threads, preset: _resolved, ...settings } = job.train;
   const { model, weights, seed } = combination;
+  const told = toldOf(combination, known.codes);
   const keyless: Omit<TrainTask, 'key'> = {
     id: taskId('train', { model: model.name, dataset: combination.dataset, seed }),
     kind: 'train',
     threads: threads ?? known.threads,
     spec: {
       model,
+      ...told.spec,
       ...(weights === undefined ? {} : { weights }),
       dataset: { name: combination.dataset, source: data.source },
       seed,
@@ -145,7 +173,7 @@ function planTraining(
       train: { ...settings, precision: precisionOf(settings, combination, job.device, known) },
     },
     inputs: { dataset: data.digest },
-    paths: { dataset: data.root, output: combination.checkpoint, partial: '' },
+    paths: { dataset: data.root, ...told.paths, output: combination.checkpoint, partial: '' },
   };
   const key = taskKey(keyless, known.software);
   const task: TrainTask = { ...keyless, key, paths: { ...keyless.paths, partial: known.partialFolder(key) } };
@@ -168,7 +196,7 @@ function planCompression(
   device: Device,
   combination: Combination,
   artifact: Artifact,
-  original: Input,
+  original: OriginalInput,
   known: Known,
 ): PlannedTask {
   const recipe = recipeOf(artifact, known);
@@ -185,6 +213,7 @@ function planCompression(
     threads: light ? 1 : known.threads,
     spec: {
       model,
+      ...original.told.spec,
       dataset,
       ...(data === undefined ? {} : { source: data.source }),
       seed,
@@ -198,6 +227,7 @@ function planCompression(
     inputs: { checkpoint: original.key, ...(data === undefined ? {} : { dataset: data.digest }) },
     paths: {
       checkpoint: combination.checkpoint,
+      ...original.told.paths,
       ...(data === undefined ? {} : { dataset: data.root }),
       output: artifact.path,
     },
@@ -228,7 +258,7 @@ function planBenchmark(
   job: Extract<Job, { kind: 'benchmark' | 'sweep' }>,
   combination: Combination,
   artifact: Artifact,
-  original: Input,
+  original: OriginalInput,
   compressed: Input,
   known: Known,
 ): PlannedTask {
@@ -242,6 +272,7 @@ function planBenchmark(
     threads: threads ?? known.threads,
     spec: {
       model,
+      ...original.told.spec,
       dataset: { name: dataset, source: data.source },
       seed,
       recipe: { name: recipe.name, level: artifact.level },
@@ -249,7 +280,12 @@ function planBenchmark(
     },
     inputs: { original: original.key, artifact: compressed.key, dataset: data.digest },
     cpu: known.cpu,
-    paths: { original: combination.checkpoint, artifact: artifact.path, dataset: data.root },
+    paths: {
+      original: combination.checkpoint,
+      ...original.told.paths,
+      artifact: artifact.path,
+      dataset: data.root,
+    },
   };
   const task: BenchmarkTask = { ...keyless, key: taskKey(keyless, known.software) };
   return {
@@ -311,11 +347,12 @@ function isSameOriginal(record: ModelRecord, { model, dataset, seed }: Combinati
   return record.model.name === model.name && record.dataset.name === dataset && record.seed === seed;
 }
 
-function originalKey(combination: Combination, known: Known): string {
+function readOriginal(combination: Combination, known: Known): OriginalInput {
   const { checkpoint } = combination;
   const facts = factsOf(checkpoint, known, 'checkpoint_missing', hintForCheckpoint(combination));
-  if (facts.record !== undefined) refuseOtherModel(checkpoint, facts.record, expectedOf(combination));
-  return facts.record?.key ?? facts.sha256;
+  if (facts.record === undefined) return { key: facts.sha256, told: toldOf(combination, known.codes) };
+  refuseOtherModel(checkpoint, facts.record, expectedOf(combination));
+  return { key: facts.record.key, told: NOTHING };
 }
 
 function artifactKey(combination: Combination, artifact: Artifact, known: Known): string {
@@ -329,9 +366,10 @@ function artifactKey(combination: Combination, artifact: Artifact, known: Known)
   return record.key;
 }
 
-function expectedOf({ model, dataset, seed }: Combination): Expected {
+function expectedOf({ model, dataset, seed, numClasses, normalisation }: Combination): Expected {
   const { arch, stem, image_size } = model;
-  return { arch, made: { stem, image_size, dataset, seed } };
+  const { mean, std } = normalisation ?? {};
+  return { arch, made: { stem, image_size, num_classes: numClasses, mean, std, dataset, seed } };
 }
 
 function factsOf(path: string, known: Known, code: string, hint: string): FileFacts {
@@ -341,14 +379,17 @@ function factsOf(path: string, known: Known, code: string, hint: string): FileFa
   return facts;
 }
 
-function hintForCheckpoint({ given, model, dataset }: Combination): string {
-  return given
-    ? 'Check the path of "checkpoint".'
+function hintForCheckpoint({ given, code, model, dataset }: Combination): string {
+  if (given) return 'Check the path of "checkpoint".';
+  return code !== undefined
+    ? 'Make it first: the same spec with kind "train".'
     : `Make it first: capstone train --model ${model.name} --dataset ${dataset}`;
 }
 
-function hintForArtifact({ model, dataset }: Combination, { level }: Artifact): string {
-  return `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
+function hintForArtifact({ code, isUnnamed, model, dataset }: Combination, { level }: Artifact): string {
+  return code !== undefined || isUnnamed
+    ? 'Make it first: the same spec with kind "compress".'
+    : `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
 }
 
 function elsewhere(device: Device): { device?: 'cuda' } {
@@ -372,7 +413,7 @@ function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step
     throw new UserError(
       'recipe_family_missing',
       `recipe ${recipe.name} says nothing about models of the family ${family}; it knows ${Object.keys(recipe.families ?? {}).join(', ')}`,
-      [`Add "${family}" under "families", or use another recipe.`],
+      [`Use a recipe with "levels" for every family, such as deploy, or add "${family}" under "families".`],
     );
   }
   return levels[level];

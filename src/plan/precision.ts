@@ -12,7 +12,7 @@ export interface PrecisionRow {
 export interface PrecisionQuestion {
   readonly isa: string;
   readonly family: string;
-  readonly stem: string;
+  readonly stem: string | undefined;
   readonly batch_size: number;
 }
 

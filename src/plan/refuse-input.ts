@@ -3,22 +3,28 @@ import { MachineError, UserError } from '../errors/errors.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Software } from './key.ts';
 
+type Setting = string | number | readonly number[] | undefined;
+
 /** What a file must have been made with. */
 export interface Expected {
   readonly arch: string;
-  readonly made: Readonly<Record<string, string | number>>;
+  /** What is undefined may be anything. */
+  readonly made: Readonly<Record<string, Setting>>;
 }
 
 export function refuseOtherModel(path: string, record: ModelRecord, { arch, made }: Expected): void {
-  const { model, dataset, seed, recipe } = record;
+  const { model, dataset, normalisation, seed, recipe } = record;
   if (model.arch !== arch) {
     throw new UserError('model_wrong_arch', `${path}: expected ${arch}, the file holds ${model.arch}`, [
       `Name the model ${model.arch}, or another file.`,
     ]);
   }
-  const said: Readonly<Record<string, string | number | undefined>> = {
+  const said: Readonly<Record<string, Setting>> = {
     stem: model.stem,
     image_size: model.image_size,
+    num_classes: model.num_classes,
+    mean: normalisation?.mean,
+    std: normalisation?.std,
     dataset: dataset.name,
     seed,
     recipe: recipe?.name,
@@ -26,7 +32,7 @@ export function refuseOtherModel(path: string, record: ModelRecord, { arch, made
   };
   for (const [name, expected] of Object.entries(made)) {
     const found = said[name];
-    if (found === undefined || found === expected) continue;
+    if (found === undefined || expected === undefined || String(found) === String(expected)) continue;
     throw new UserError(
       'model_made_otherwise',
       `${path}: expected ${name} ${expected}, the file was made with ${name} ${found}`,

@@ -9,6 +9,7 @@ import { parseCsv } from '../results/csv.ts';
 import type { Job } from '../spec/job.ts';
 import type { DataSourceKind } from '../spec/names.ts';
 import { needsDataset } from '../spec/recipe.ts';
+import { codeDigests } from '../store/code-digest.ts';
 import { datasetDigest, resolveDataset } from '../store/dataset.ts';
 import { readFailure } from '../store/disk-error.ts';
 import { fileDigest } from '../store/file-digest.ts';
@@ -35,7 +36,8 @@ export async function gather(
   const cpu = cpuIdentity();
   const recipes = readRecipes(job, place.packageRoot);
   const names = new Map([...recipes].map(([reference, recipe]) => [reference, recipe.name]));
-  const files = expandJob(job, place.workspace, names).flatMap((combination) => [
+  const combinations = expandJob(job, place.workspace, names);
+  const files = combinations.flatMap((combination) => [
     combination.checkpoint,
     ...combination.artifacts.map((artifact) => artifact.path),
   ]);
@@ -50,6 +52,7 @@ export async function gather(
     recipes,
     datasets: readDatasets(job, recipes, place),
     files: await readFacts(new Set(files), place),
+    codes: codeDigests(combinations.flatMap(({ code }) => code?.path ?? [])),
     rows: existsSync(paths.rows) ? parseCsv(readFileSync(paths.rows, 'utf8')).rows : [],
     partials: new Set(listFolder(join(paths.checkpoints, '.partial'))),
     partialFolder: paths.partial,

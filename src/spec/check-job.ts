@@ -20,18 +20,24 @@ function presetOf(layers: readonly Layer[]): Layer[] {
   return [{ name: `preset ${preset}`, folder: '', value: { train } }];
 }
 
+/** Code makes the network, or a checkpoint may say which it holds; the planner, who sees the file, knows better. */
+function saysItself(model: unknown): boolean {
+  if (at(model, ['code']) !== undefined) return true;
+  return at(model, ['arch']) === undefined && at(model, ['checkpoint']) !== undefined;
+}
+
 /** Names of networks are labels to the schema: an object may call its own what it likes and name the `arch`. */
 function unknownModels(job: unknown): Finding[] {
   const models = at(job, ['models']);
   return (Array.isArray(models) ? models : []).flatMap((entry: unknown, index) => {
     const key = typeof entry === 'string' ? [] : [at(entry, ['arch']) === undefined ? 'name' : 'arch'];
     const name = at(entry, key);
-    if (typeof name !== 'string' || KNOWN.includes(name)) return [];
+    if (typeof name !== 'string' || KNOWN.includes(name) || saysItself(entry)) return [];
     const known = KNOWN.join(', ');
     return [
       {
         path: ['models', index, ...key],
-        expected: key[0] === 'name' ? `"arch" beside it, or one of ${known}` : `one of ${known}`,
+        expected: key[0] === 'name' ? `"arch" or "code" beside it, or one of ${known}` : `one of ${known}`,
         found: JSON.stringify(name),
         ...optional('nearest', nearest(name, KNOWN)),
       },

@@ -47,7 +47,7 @@ test('every problem at once, in the order of the text, each with its line and wh
   job.json:6:27, models[1]: expected a string or an object, found 7
       "models": ["restnet18", 7, {"name": "mine"}],
                               ^
-  job.json:6:39, models[2].name: expected "arch" beside it, or one of ${MODELS}, found "mine"
+  job.json:6:39, models[2].name: expected "arch" or "code" beside it, or one of ${MODELS}, found "mine"
       "models": ["restnet18", 7, {"name": "mine"}],
                                           ^^^^^^
   job.json:7:16, seeds[1]: expected each value once, found 0 again

@@ -3,6 +3,7 @@
  * schema/job.schema.json, which is generated from this file.
  */
 import { z } from 'zod';
+import { Code } from './code.ts';
 import { describeProblem, parseExpression } from './expression.ts';
 import {
   ARCHITECTURES,
@@ -12,10 +13,12 @@ import {
   FORMAT_VERSION,
   LEVELS,
   Level,
+  Mean,
   Name,
   PublishedWeights,
   Runtime,
   Seed,
+  Std,
   Stem,
   Threads,
 } from './names.ts';
@@ -24,6 +27,7 @@ export const Model = z
   .strictObject({
     name: Name.meta({ description: 'Labels files and rows.' }),
     arch: Name.optional().meta({ description: 'Which network; default: the name.', examples: ['resnet18'] }),
+    code: Code.optional(),
     checkpoint: z
       .string()
       .min(1)
@@ -49,17 +53,48 @@ export const Model = z
           'Side of the square input in pixels; default: 32, for ViTs 224, which take multiples of 16 from 32.',
         examples: [32],
       }),
+    num_classes: z
+      .number()
+      .int()
+      .min(2)
+      .max(100_000)
+      .optional()
+      .meta({
+        description:
+          'Outputs of the network; default: what the checkpoint of a built-in network has, in a training the classes of the data set.',
+        examples: [10],
+      }),
+    mean: Mean.optional().meta({
+      description:
+        'Mean of red, green and blue, of images from 0 to 1, that the network expects; default: that of the training images. Beside `std`.',
+      examples: [[0.485, 0.456, 0.406]],
+    }),
+    std: Std.optional().meta({
+      description: 'Standard deviation of red, green and blue likewise. Beside `mean`.',
+      examples: [[0.229, 0.224, 0.225]],
+    }),
   })
   .superRefine((model, context) => {
-    const arch = architecture(model.arch ?? model.name);
-    if (arch === undefined) return; // the planner says it, with the nearest known one
-    const refuse = (key: 'stem' | 'image_size' | 'weights', expected: string) =>
+    const refuse = (key: keyof typeof model, expected: string) =>
       context.addIssue({
         code: 'custom',
         path: [key],
-        message: 'not what the architecture can have',
-        params: { expected, found: JSON.stringify(model[key]) },
+        message: 'not what such a model can have',
+        params: { expected, found: JSON.stringify(model[key]) ?? 'nothing' },
       });
+    if (model.mean !== undefined && model.std === undefined) refuse('std', 'three numbers beside mean');
+    if (model.std !== undefined && model.mean === undefined) refuse('mean', 'three numbers beside std');
+    if (model.weights !== undefined && model.mean !== undefined) {
+      refuse('mean', 'none beside weights, which have their own');
+    }
+    if (model.code !== undefined) {
+      for (const key of ['arch', 'stem', 'weights'] as const) {
+        if (model[key] !== undefined) refuse(key, 'none beside code');
+      }
+      return;
+    }
+    const arch = architecture(model.arch ?? model.name);
+    if (arch === undefined) return; // the planner says it, with the nearest known one
     const { stem, image_size } = model;
     if (stem !== undefined && !arch.stems.includes(stem)) refuse('stem', arch.stems.join(' or '));
     if (model.weights !== undefined && arch.weights[model.weights] === undefined) {

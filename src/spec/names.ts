@@ -44,6 +44,11 @@ export const Stem = z.enum(['imagenet', 'cifar']).meta({
     'First layers: `imagenet` is torchvision’s, of a ResNet 7x7 stride 2 with pooling; `cifar`, for ResNets, 3x3 stride 1 without (He et al. 2015, section 4.2).',
 });
 
+/** Mean of each channel, of images from 0 to 1. */
+export const Mean = z.array(z.number().min(0).max(1)).length(3);
+/** Standard deviation of each channel, of images from 0 to 1. */
+export const Std = z.array(z.number().gt(0).max(1)).length(3);
+
 /** Where networks are trained: the CPU, or the first GPU that torch sees. */
 export const Device = z.enum(['cpu', 'cuda']);
 export type Device = z.infer<typeof Device>;
@@ -124,6 +129,9 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   convnext_tiny: convolutional('convnext', { imagenet: 'convnext_tiny-983f1562.pth' }, 32),
   squeezenet1_1: convolutional('squeezenet', { imagenet: 'squeezenet1_1-b8a52dc0.pth' }, 17),
 };
+
+/** Architecture and family of every network that is none of these. */
+export const CUSTOM = 'custom';
 
 /** Undefined for a name that is none, `constructor` among them. */
 export function architecture(name: string): Architecture | undefined {

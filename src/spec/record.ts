@@ -35,6 +35,10 @@ export const ModelRecord = z
       .string()
       .optional()
       .meta({ description: 'File of published weights that its training started from.' }),
+    code: z
+      .looseObject({ function: z.string(), sha256: Digest })
+      .optional()
+      .meta({ description: 'What made a network that is not built in; nobody needs it to open the file.' }),
     train: z.looseObject({}).optional().meta({ description: 'Resolved training settings.' }),
     metrics: z.record(z.string(), z.number().nullable()).optional(),
     versions: z.record(z.string(), z.string()).meta({ description: 'Software that made it.' }),

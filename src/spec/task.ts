@@ -4,13 +4,25 @@
  */
 import { z } from 'zod';
 import { BenchmarkSettings, TrainSettings } from './job.ts';
-import { DataSourceKind, Device, Digest, Level, Name, Precision, Seed, Stem, Threads } from './names.ts';
+import {
+  DataSourceKind,
+  Device,
+  Digest,
+  Level,
+  Mean,
+  Name,
+  Precision,
+  Seed,
+  Std,
+  Stem,
+  Threads,
+} from './names.ts';
 import { LevelSteps } from './recipe.ts';
 
 export const TaskModel = z.strictObject({
   name: Name,
   arch: Name,
-  stem: Stem,
+  stem: Stem.optional().meta({ description: 'Of a built-in network.' }),
   image_size: z.number().int().min(8).max(1024),
 });
 export type TaskModel = z.infer<typeof TaskModel>;
@@ -30,6 +42,17 @@ const envelope = {
   log_path: AbsolutePath.optional().meta({ description: 'Set when the task is handed to a host.' }),
 };
 
+/** What the user says of a network; only in a task that no file of ours tells it. */
+const told = {
+  code: z
+    .strictObject({ function: z.string().min(1), sha256: Digest.meta({ description: 'Of the file.' }) })
+    .optional()
+    .meta({ description: 'What makes a network that is not built in; the file is `paths.code`.' }),
+  num_classes: z.number().int().min(2).optional(),
+  normalisation: z.strictObject({ mean: Mean, std: Std }).optional(),
+};
+const CodePath = AbsolutePath.optional();
+
 /** Where something is trained that is not trained on the CPU, so that the keys of those that are stay what they were. */
 const OtherDevice = Device.exclude(['cpu']).optional();
 
@@ -38,6 +61,7 @@ export const TrainTask = z.strictObject({
   kind: z.literal('train'),
   spec: z.strictObject({
     model: TaskModel,
+    ...told,
     weights: WeightsFile.optional(),
     dataset: TaskDataset,
     seed: Seed,
@@ -45,7 +69,12 @@ export const TrainTask = z.strictObject({
     train: TrainSettings.omit({ threads: true, preset: true }).extend({ precision: Precision }),
   }),
   inputs: z.strictObject({ dataset: Digest }),
-  paths: z.strictObject({ dataset: AbsolutePath, output: AbsolutePath, partial: AbsolutePath }),
+  paths: z.strictObject({
+    dataset: AbsolutePath,
+    code: CodePath,
+    output: AbsolutePath,
+    partial: AbsolutePath,
+  }),
 });
 
 export const CompressTask = z.strictObject({
@@ -53,6 +82,7 @@ export const CompressTask = z.strictObject({
   kind: z.literal('compress'),
   spec: z.strictObject({
     model: TaskModel,
+    ...told,
     dataset: Name,
     source: DataSourceKind.optional().meta({
       description: 'Of the data set, where a step needs its images.',
@@ -64,6 +94,7 @@ export const CompressTask = z.strictObject({
   inputs: z.strictObject({ checkpoint: Digest, dataset: Digest.optional() }),
   paths: z.strictObject({
     checkpoint: AbsolutePath,
+    code: CodePath,
     dataset: AbsolutePath.optional(),
     output: AbsolutePath,
     partial: AbsolutePath.optional().meta({ description: 'Where a step trains.' }),
@@ -80,6 +111,7 @@ export const BenchmarkTask = z.strictObject({
   kind: z.literal('benchmark'),
   spec: z.strictObject({
     model: TaskModel,
+    ...told,
     dataset: TaskDataset,
     seed: Seed,
     recipe: z.strictObject({ name: Name, level: Level }),
@@ -88,7 +120,12 @@ export const BenchmarkTask = z.strictObject({
   inputs: z.strictObject({ original: Digest, artifact: Digest, dataset: Digest }),
   cpu: Cpu,
   run: z.string().optional().meta({ description: 'Id of the run, for the row.' }),
-  paths: z.strictObject({ original: AbsolutePath, artifact: AbsolutePath, dataset: AbsolutePath }),
+  paths: z.strictObject({
+    original: AbsolutePath,
+    code: CodePath,
+    artifact: AbsolutePath,
+    dataset: AbsolutePath,
+  }),
 });
 
 export const Task = z

@@ -243,7 +243,7 @@ def named(x: Any) -> Any:  # noqa: ANN401 - annotations know no such index
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Unknown(nn.Identity(), torch.sigmoid), "node sigmoid: the function sigmoid"),
+        (Unknown(nn.Identity(), torch.tanh), "node tanh: the function tanh"),
         (Unknown(nn.ELU(), torch.relu), "node part: the module ELU"),
         (Unknown(nn.Identity(), lambda x: x.view(-1)), "node view: the method view"),
         (

@@ -18,7 +18,8 @@ from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.codec import from_json, to_json
 from .fits import check_classes, check_fits
-from .foreign import foreign_network
+from .foreign import custom_network, foreign_network
+from .own_code import Code
 from .packed import PAYLOAD, Contents, contents, mark, pack, packing_of
 from .resnet import Stem
 
@@ -78,6 +79,7 @@ def load_model(
     num_classes: int | None = None,
     stem: Stem | None = None,
     image_size: int | None = None,
+    code: Code | None = None,
 ) -> LoadedModel:
     """Read a network from a file.
 
@@ -91,12 +93,15 @@ def load_model(
         num_classes: the number of classes it must have.
         stem: for a foreign file, where the weights do not tell.
         image_size: in pixels, for a foreign file; None: the architecture's default.
+        code: what makes the network of a foreign file that is not built in; executed. Needs `image_size`.
 
     Raises:
         UserError: the file cannot be read, holds another network than asked for, or does not fit its graph.
     """
     file = read_model(path)
-    if file.record is None:
+    if file.record is None and code is not None and image_size is not None:
+        network, record = custom_network(path, file.tensors, code, num_classes, image_size)
+    elif file.record is None:
         network, record = foreign_network(path, file.tensors, arch, num_classes, stem, image_size)
     else:
         network, record = _ours(path, file, file.record, arch, num_classes)

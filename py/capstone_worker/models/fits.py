@@ -12,7 +12,13 @@ from ..errors import UserError
 _SHOWN_MISMATCHES = 3
 
 
-def check_fits(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str) -> None:
+def check_fits(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    what: str,
+    hint: str = "Name the architecture and stem that the weights belong to",
+) -> None:
     """Refuse tensors unless all fit, name for name, in shape and type.
 
     Args:
@@ -20,6 +26,7 @@ def check_fits(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str,
         tensors: by name.
         expected: the network's own.
         what: what they should fit, for the message.
+        hint: what to do where they do not.
 
     Raises:
         UserError: ``model_does_not_fit``.
@@ -37,7 +44,7 @@ def check_fits(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str,
         raise UserError(
             "model_does_not_fit",
             f"{path}: its weights do not fit {what}: {shown}",
-            "Name the architecture and stem that the weights belong to",
+            hint,
         )
 
 

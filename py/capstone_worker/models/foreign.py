@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..graph.trace import trace
 from .architectures import architecture, check_settings, default_image_size, family
 from .fits import check_classes, check_fits
+from .own_code import CUSTOM, Code, check_outputs, find_function, make_network
 from .resnet import Stem
 
 
@@ -52,7 +53,7 @@ def foreign_network(
     with torch.device("meta"):
         network = trace(known.build(found, stem, image_size))
     own = network.state_dict()
-    fitted = _fitted(tensors, arch, own, image_size)
+    fitted = architecture(arch).at_image_size(_completed(tensors, own), image_size)
     check_fits(path, fitted, own, arch)
     network.to_empty(device="cpu")
     network.load_state_dict(fitted)
@@ -81,20 +82,37 @@ def start_from(path: Path, network: nn.Module, arch: str, image_size: int) -> No
     own = network.state_dict()
     head = f"{architecture(arch).head}."
     body = {name: tensor for name, tensor in read_model(path).tensors.items() if not name.startswith(head)}
-    fitted = _fitted(body, arch, own, image_size)
+    fitted = dict(architecture(arch).at_image_size(_completed(body, own), image_size))
     fitted |= {name: tensor for name, tensor in own.items() if name.startswith(head)}
     check_fits(path, fitted, own, arch)
     network.load_state_dict(fitted)
 
 
-def _fitted(
-    tensors: Mapping[str, Tensor], arch: str, own: Mapping[str, Tensor], image_size: int
-) -> dict[str, Tensor]:
-    """The tensors as a network of this program has them: float32, for its image size, with all counters."""
+def custom_network(
+    path: Path, tensors: Mapping[str, Tensor], code: Code, num_classes: int | None, image_size: int
+) -> tuple[fx.GraphModule, dict[str, Any]]:
+    """The network that `code` makes with the tensors of the file at `path`, and what is known of it.
+
+    Raises:
+        UserError: ``model_does_not_fit``, ``model_wrong_classes``; or as `own_code`.
+    """
+    function = find_function(code)
+    module, found = make_network(code, function, num_classes=num_classes, image_size=image_size, seed=0)
+    own = module.state_dict()
+    fitted = _completed(tensors, own)
+    check_fits(path, fitted, own, str(code), "Name the function that makes the network of these weights")
+    check_outputs(code, found, num_classes, "the spec says")
+    module.load_state_dict(fitted)
+    model = {"arch": CUSTOM, "family": CUSTOM, "num_classes": found, "image_size": image_size}
+    return trace(module.eval()), {"model": model}
+
+
+def _completed(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as a network of this program has them: float32, with all counters."""
     counters = {  # not in files from before torch 0.4.1; no result depends on it
         name: torch.zeros((), dtype=torch.int64) for name in own if name.endswith(".num_batches_tracked")
     }
     floats = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
     }
-    return {**counters, **architecture(arch).at_image_size(floats, image_size)}
+    return {**counters, **floats}

@@ -22,12 +22,13 @@ from ..measure.intervals import acc_drop_interval, mcnemar_exact, wilson_interva
 from ..measure.latency import Timed, alternate, no_wait
 from ..measure.macs import macs
 from ..models.file import LoadedModel
+from ..models.own_code import code_of
 from ..report import Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
 from ..runtimes.runtime import Prepared
 from ..runtimes.source import Source
 from .evaluation import evaluation
-from .inputs import load_dataset, load_input
+from .inputs import load_dataset, load_input, load_original
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
@@ -87,7 +88,7 @@ def _load_models(task: dict[str, Any]) -> tuple[LoadedModel, LoadedModel]:
     spec, inputs, paths = task["spec"], task["inputs"], task["paths"]
     recipe = spec["recipe"]
     made_with = {"dataset": spec["dataset"]["name"], "seed": spec["seed"]}
-    original = load_input(Path(paths["original"]), inputs["original"], spec["model"], **made_with)
+    original = load_original(task, Path(paths["original"]), inputs["original"], **made_with)
     artifact = load_input(
         Path(paths["artifact"]),
         inputs["artifact"],
@@ -207,8 +208,12 @@ def _latencies(timed: Timed, batch_size: int, best: BestOriginal) -> Columns:
 
 def _peak_memory(task: dict[str, Any], runtime: str, batch_size: int, should_stop: ShouldStop) -> list[float]:
     model, threads = task["spec"]["model"], task["threads"]
-    files = (task["paths"][name] for name in ("original", "artifact"))
-    loads = [Load(file, model, runtime, batch_size, threads) for file in files]
+    code = code_of(task)
+    told = {"code": code and code.as_json(), "num_classes": task["spec"].get("num_classes")}
+    loads = [
+        Load(task["paths"]["original"], model, runtime, batch_size, threads, told),
+        Load(task["paths"]["artifact"], model, runtime, batch_size, threads),
+    ]
     return peak_memory_mb(loads, should_stop)
 
 

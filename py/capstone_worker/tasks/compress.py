@@ -14,7 +14,7 @@ from ..report import Report, ShouldStop, phase
 from ..steps.base import Context
 from ..steps.registry import apply_steps
 from ..training.device import find_device
-from .inputs import load_dataset, load_input, normalised_for
+from .inputs import load_dataset, load_original, normalised_for
 from .record import common
 
 _CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -31,7 +31,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
 
     Raises:
         UserError: ``model_wrong_classes``, of a foreign checkpoint.
-        UserError, MachineError: as `recipes.check_order`, `inputs.load_input`, the steps and
+        UserError, MachineError: as `recipes.check_order`, `inputs.load_original`, the steps and
             `models.file.save_model`.
         Stopped: nothing is written.
     """
@@ -39,10 +39,10 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
     recipe = spec["recipe"]
     recipes.check_order(recipe["steps"], f"recipe {recipe['name']}", f"level {recipe['level']}")
     phase(report, "load")
-    original = load_input(
+    original = load_original(
+        task,
         Path(task["paths"]["checkpoint"]),
         task["inputs"]["checkpoint"],
-        spec["model"],
         dataset=spec["dataset"],
         seed=spec["seed"],
     )
@@ -61,7 +61,9 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
     if should_stop():
         raise Stopped
     inherited: dict[str, Any] = {
-        name: original.record[name] for name in ("classes", "normalisation") if name in original.record
+        name: original.record[name]
+        for name in ("classes", "normalisation", "code")
+        if name in original.record
     }
     record: dict[str, Any] = {
         **common(task),

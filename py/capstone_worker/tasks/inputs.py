@@ -11,6 +11,7 @@ from ..data.cache import Dataset, cached_dataset, load
 from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
+from ..models.own_code import code_of
 from ..report import Report, ShouldStop
 
 _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
@@ -53,25 +54,49 @@ def normalised_for(model: LoadedModel, data: Dataset) -> Dataset:
     return replace(data, mean=tuple(said["mean"]), std=tuple(said["std"])) if said else data
 
 
-def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: object) -> LoadedModel:
+def load_original(task: Mapping[str, Any], path: Path, key: str, **made_with: object) -> LoadedModel:
+    """The original that a task reads, with what the task tells of a foreign one; else as `load_input`."""
+    spec = task["spec"]
+    told = {"code": code_of(task), "num_classes": spec.get("num_classes")}
+    original = load_input(path, key, spec["model"], told=told, **made_with)
+    said = {name: spec[name] for name in ("code", "normalisation") if name in spec}
+    return replace(original, record={**said, **original.record})
+
+
+def load_input(
+    path: Path,
+    key: str,
+    model: Mapping[str, Any],
+    *,
+    told: Mapping[str, Any] | None = None,
+    **made_with: object,
+) -> LoadedModel:
     """The model file that a task reads.
 
     Args:
         path: the file.
         key: the key that must stand in it; of a foreign file its SHA-256.
         model: the task's model: the architecture, stem and image size it must have.
+        told: of a foreign file: the ``code`` that makes its network, ``num_classes``.
         made_with: what a file of ours must have been made with: ``dataset``, ``seed``, ``recipe``, ``level``.
 
     Raises:
         UserError: ``input_changed``, ``model_made_otherwise``; or as `models.file.load_model`.
     """
-    loaded = load_model(path, arch=model["arch"], stem=model["stem"], image_size=model["image_size"])
+    loaded = load_model(
+        path,
+        arch=model["arch"],
+        stem=model.get("stem"),
+        image_size=model["image_size"],
+        **(told or {}),
+    )
     if loaded.record.get("key", loaded.sha256) != key:
         raise UserError(
             "input_changed", f"{path}: the file has changed since the task was planned", _PLAN_AGAIN
         )
     said = _made_with(loaded.record)
-    for name, expected in {"stem": model["stem"], "image_size": model["image_size"], **made_with}.items():
+    asked = {name: model[name] for name in ("stem", "image_size") if name in model}
+    for name, expected in {**asked, **made_with}.items():
         if name in said and said[name] != expected:
             raise UserError(
                 "model_made_otherwise",
@@ -83,7 +108,7 @@ def load_input(path: Path, key: str, model: Mapping[str, Any], **made_with: obje
 
 def _made_with(record: Mapping[str, Any]) -> dict[str, object]:
     """What a record says of its making; of a foreign file it says little."""
-    said = {"stem": record["model"]["stem"], "image_size": record["model"]["image_size"]}
+    said = {name: record["model"][name] for name in ("stem", "image_size") if name in record["model"]}
     if "dataset" in record:
         said |= {"dataset": record["dataset"]["name"], "seed": record["seed"]}
     if "recipe" in record:

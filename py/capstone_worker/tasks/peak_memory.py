@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Load:
         runtime: by name.
         batch_size: images in the batch.
         threads: of the runtime.
+        told: of a foreign file the ``code`` that makes its network and its ``num_classes``, or null.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Load:
     runtime: str
     batch_size: int
     threads: int
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def peak_memory_mb(loads: list[Load], should_stop: ShouldStop = never_stop) -> list[float]:
@@ -83,12 +85,16 @@ def main() -> None:
     import torch
 
     from ..models.file import load_model
+    from ..models.own_code import Code
     from ..runtimes.registry import RUNTIMES
     from ..runtimes.source import Source
 
     torch.set_num_threads(load.threads)
-    known: Any = {key: load.model[key] for key in ("arch", "stem", "image_size")}
-    source = Source(load_model(Path(load.path), **known).network, known["image_size"])
+    known: Any = {key: load.model[key] for key in ("arch", "stem", "image_size") if key in load.model}
+    if load.told.get("code"):
+        known["code"] = Code.from_json(load.told["code"])
+    loaded = load_model(Path(load.path), **known, num_classes=load.told.get("num_classes"))
+    source = Source(loaded.network, known["image_size"])
     forward = RUNTIMES[load.runtime].prepare(source, threads=load.threads).forward
     batch = torch.zeros(load.batch_size, 3, source.image_size, source.image_size)
     for _ in range(_CALLS):

@@ -6,6 +6,7 @@ import { defineCommand, type FlagValues, type Io } from '../definition.ts';
 import { EXECUTE_FLAGS, executeJob } from '../execute-job.ts';
 import { readRunJob } from '../job-file.ts';
 import { placeFrom } from '../place.ts';
+import { TRUST_FLAG } from '../trust-code.ts';
 import { RUN_ARGUMENT } from './arguments.ts';
 
 export const resume = defineCommand({
@@ -13,7 +14,7 @@ export const resume = defineCommand({
   description: 'The same as capstone run --resume RUN.',
   examples: ['capstone runs resume latest', 'capstone runs resume latest --dry-run'],
   arguments: [RUN_ARGUMENT],
-  flags: EXECUTE_FLAGS,
+  flags: [TRUST_FLAG, ...EXECUTE_FLAGS],
   run: (flags, args, io) => resumeRun(args[0] ?? '', flags, io),
 });
 

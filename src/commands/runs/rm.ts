@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import { EXIT, UserError } from '../../errors/errors.ts';
 import { clearCaches } from '../../store/cache.ts';
 import { cacheRoot } from '../../store/paths.ts';
 import { findRun, readRunEnds, removeRun, runIds } from '../../store/runs.ts';
 import { formatBytes } from '../../units.ts';
+import { ask, canAsk } from '../ask.ts';
 import { defineCommand, type FlagValues, type Io } from '../definition.ts';
 import { PLACE_FLAGS, placeFrom } from '../place.ts';
 import { RUN_ARGUMENT } from './arguments.ts';
@@ -65,16 +65,5 @@ function wanted(workspace: string, flags: FlagValues, args: readonly string[]): 
 
 /** Asked of a person alone: no terminal, no question. */
 async function agrees(question: string, io: Io): Promise<boolean> {
-  if (!io.stdin.isTTY || !io.stderr.isTTY) return true;
-  const asking = createInterface({ input: io.stdin, output: io.stderr });
-  // Ctrl-D or Ctrl-C closes it, and the question is never answered.
-  const closed = new Promise<string>((resolve) => {
-    asking.once('SIGINT', () => asking.close()).once('close', () => resolve(''));
-  });
-  try {
-    const answer = await Promise.race([asking.question(`${question} [y/N] `), closed]);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    asking.close();
-  }
+  return !canAsk(io) || /^y(es)?$/i.test(await ask(`${question} [y/N] `, io));
 }
