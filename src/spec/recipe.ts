@@ -104,7 +104,10 @@ export const Finetune = z
     batch_size: training.batch_size.removeDefault().default(128).meta({ description: 'Images a step.' }),
     weight_decay: training.weight_decay,
     warmup_epochs: training.warmup_epochs,
-    augment: training.augment.removeDefault().default('crop_altflip'),
+    augment: training.augment
+      .removeDefault()
+      .default('crop_altflip')
+      .meta({ description: training.augment.meta()?.description }),
     cutout: training.cutout,
     label_smoothing: training.label_smoothing,
     ema_decay: training.ema_decay,
