@@ -6,6 +6,7 @@
 import { UserError } from '../errors/errors.ts';
 import type { JobKind } from '../spec/job.ts';
 import { jsonSchema } from '../spec/json-schema.ts';
+import type { JobField } from '../tui/run-source.ts';
 import type { Flag, FlagValues } from './definition.ts';
 
 interface Property {
@@ -55,8 +56,53 @@ export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, 
   return job;
 }
 
+/** The same flags as fields of a form, where a switch is a choice. */
+export function jobFields(kind: JobKind): JobField[] {
+  return targets(kind).map(({ flag, property }) => {
+    const isSwitch = property.type === 'boolean';
+    return {
+      flag: flag.name,
+      label: flag.name.replace(/^--/, '').replaceAll('-', ' '),
+      description: flag.description,
+      default: isSwitch ? String(property.default ?? false) : (flag.default ?? ''),
+      choices: isSwitch ? ['false', 'true'] : [...(property.enum ?? property.items?.enum ?? [])],
+      several: property.type === 'array',
+    };
+  });
+}
+
+/** The flags that stand for a job, as far as flags can: `lost` names the keys that no flag holds. */
+export function flagsOfJob(
+  kind: JobKind,
+  job: Readonly<Record<string, unknown>>,
+): { values: Record<string, string>; lost: string[] } {
+  const values: Record<string, string> = {};
+  const lost: string[] = [];
+  for (const { flag, paths, property } of targets(kind)) {
+    for (const path of paths) {
+      const value = path.reduce<unknown>(
+        (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+        job,
+      );
+      const entries = [value ?? []].flat();
+      if (entries.length === 0 || same(value, property.default)) continue;
+      const isText = (entry: unknown) => typeof entry !== 'object' && !String(entry).includes(',');
+      if (!entries.every(isText) || (property.items?.['x-whole'] === true && entries.length > 1)) {
+        lost.push(path.join('.'));
+      } else values[flag.name] = entries.join(',');
+    }
+  }
+  return { values, lost };
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 function givenValue(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
   if (typeof given === 'boolean') return given;
+  // A form says it in words; on a command line a switch has no value.
+  if (property.type === 'boolean') return given === 'true';
   const texts = typeof given === 'string' ? [given] : given;
   return property.type === 'array'
     ? texts.flatMap((text) => listValue(flag, text, property.items ?? {}))

@@ -1,0 +1,67 @@
+/** The form of a job: its fields are the flags of its kind, which the schemas make; so are its checks. */
+import { existsSync, readFileSync } from 'node:fs';
+import { CapstoneError } from '../../errors/errors.ts';
+import { checkJob } from '../../spec/check-job.ts';
+import { JOB_SCHEMAS, type JobKind } from '../../spec/job.ts';
+import { runPaths } from '../../store/paths.ts';
+import type { JobDesk, JobDraft, JobForm } from '../../tui/run-source.ts';
+import { flagAt, flagsOfJob, jobFields, jobFromFlags } from '../job-flags.ts';
+
+const KINDS = Object.keys(JOB_SCHEMAS) as readonly JobKind[];
+
+function isKind(kind: string): kind is JobKind {
+  return KINDS.some((known) => known === kind);
+}
+
+export function jobDesk(workspace: string, cwd: string): JobDesk {
+  // Drawn at every frame: put together again only where something was typed.
+  let last: { readonly key: string; readonly draft: JobDraft } | undefined;
+  return {
+    kinds: KINDS,
+    fields: (kind) => (isKind(kind) ? jobFields(kind) : []),
+    draft(job) {
+      const key = JSON.stringify(job);
+      if (last?.key !== key) last = { key, draft: draftOf(job, cwd) };
+      return last.draft;
+    },
+    template(run) {
+      const { job: file } = runPaths(workspace, run);
+      if (!existsSync(file)) return undefined;
+      const job = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+      const { kind } = job;
+      if (typeof kind !== 'string' || !isKind(kind)) return undefined;
+      const { values, lost } = flagsOfJob(kind, job);
+      return { job: { kind, values }, lost };
+    },
+  };
+}
+
+function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {
+  if (!isKind(kind)) return { text: '', command: '', problems: [{ flag: null, message: `no kind ${kind}` }] };
+  const known = new Set(jobFields(kind).map(({ flag }) => flag));
+  // What was typed for another kind stays for when it comes back.
+  const values = Object.fromEntries(Object.entries(typed).filter(([flag]) => known.has(flag)));
+  const words = Object.entries(values).flatMap(([flag, value]) => [flag, shellWord(value)]);
+  const command = ['capstone', kind, ...words].join(' ');
+  try {
+    const raw = jobFromFlags(kind, values);
+    const checked = checkJob([
+      { name: 'job', folder: cwd, value: raw, flagAt: (path) => flagAt(kind, path) },
+    ]);
+    const problems = checked.ok
+      ? []
+      : checked.problems.map(({ source, path, expected, found, nearest }) => ({
+          flag: source.startsWith('--') ? source : null,
+          message: `${path || source}: expected ${expected}, found ${found}${nearest === undefined ? '' : `. Did you mean "${nearest}"?`}`,
+        }));
+    return { text: `${JSON.stringify(raw, null, 2)}\n`, command, problems };
+  } catch (error) {
+    if (!(error instanceof CapstoneError)) throw error;
+    const flag = error.message.match(/^(--[a-z-]+):/)?.[1] ?? null;
+    return { text: '', command, problems: [{ flag, message: error.message }] };
+  }
+}
+
+function shellWord(value: string): string {
+  return /^[\w./,:=<>-]+$/.test(value) && !/[<>]/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,148 @@
+/** A frame: what the screen on top draws, with a title above and what the keys do below. One line less than there are. */
+import { drawFooter, drawHelp } from './keymap.ts';
+import { fitLine, type Line, line, type Span, windowOf } from './line.ts';
+import { type Frame, type Model, type Prompt, type ScreenState, top } from './model.ts';
+import { tablesOf } from './press.ts';
+import type { JobDesk } from './run-source.ts';
+import { drawHome } from './screens/home.ts';
+import { drawJob } from './screens/job.ts';
+import { drawResults } from './screens/results.ts';
+import { drawRunScreen } from './screens/run.ts';
+
+export const SMALLEST = { columns: 80, rows: 24 } as const;
+
+export function drawFrame(model: Model, frame: Frame, desk: JobDesk): Line[] {
+  const { columns, rows } = frame;
+  const high = rows - 1;
+  if (columns < SMALLEST.columns || rows < SMALLEST.rows) {
+    const said = [
+      `capstone needs ${SMALLEST.columns} columns and ${SMALLEST.rows} rows.`,
+      `This terminal has ${columns} and ${rows}: make it larger, or quit with q.`,
+    ];
+    return said.map((text) => fitLine(line(text), columns)).slice(0, Math.max(1, high));
+  }
+  const tables = tablesOf(top(model), desk);
+  const height = high - 4;
+  const body = bodyOf(model, frame, height, desk).slice(0, height);
+  const blank = Array.from({ length: height - body.length }, (): Line => []);
+  return [
+    fitLine(titleOf(model), columns),
+    [],
+    ...body,
+    ...blank,
+    fitLine(messageOf(model), columns),
+    fitLine(model.prompt === null ? drawFooter(tables, columns) : answersTo(model.prompt), columns),
+  ];
+}
+
+function bodyOf(model: Model, frame: Frame, height: number, desk: JobDesk): Line[] {
+  const screen = top(model);
+  if (model.prompt?.kind === 'choose') return drawChoice(model.prompt, height);
+  if (model.helping) {
+    const help = drawHelp(tablesOf(screen, desk));
+    // Two columns where one is too high.
+    const half = help.length > height - 2 ? Math.ceil(help.length / 2) : help.length;
+    if (half === help.length) return [line('Keys', 'title'), [], ...help];
+    return [line('Keys', 'title'), [], ...help.slice(0, height - 2)];
+  }
+  return drawScreen(screen, model, frame, height, desk);
+}
+
+function drawScreen(screen: ScreenState, model: Model, frame: Frame, height: number, desk: JobDesk): Line[] {
+  switch (screen.screen) {
+    case 'home':
+      return drawHome(screen, model, frame, height);
+    case 'run':
+      return drawRunScreen(screen, model, frame, height);
+    case 'results':
+      return drawResults(screen, model, frame, height);
+    case 'job':
+      return drawJob(screen, model, frame, height, desk);
+  }
+}
+
+function titleOf({ screens }: Model): Line {
+  const path = screens.map(nameOf);
+  return [
+    { text: 'capstone', tone: 'title' },
+    { text: `  ${path.join(' / ')}`, tone: 'dim' },
+  ];
+}
+
+function nameOf(screen: ScreenState): string {
+  switch (screen.screen) {
+    case 'home':
+      return 'runs';
+    case 'run':
+      return screen.run;
+    case 'results':
+      return 'results';
+    case 'job':
+      return 'new job';
+  }
+}
+
+function messageOf({ prompt, notice }: Model): Line {
+  if (prompt?.kind === 'confirm') return line(prompt.question, 'title');
+  if (prompt?.kind === 'quit') {
+    const runs =
+      prompt.live.length === 1
+        ? 'A run that you started goes'
+        : `${prompt.live.length} runs that you started go`;
+    return line(`${runs} on. Leave running, or cancel?`, 'title');
+  }
+  if (prompt?.kind === 'text') {
+    const cursor: Span = { text: ' ', tone: 'chosen' };
+    return [
+      { text: `${prompt.title}: `, tone: 'title' },
+      { text: prompt.value },
+      cursor,
+      { text: prompt.hint === '' ? '' : `  ${prompt.hint}`, tone: 'dim' },
+    ];
+  }
+  return notice === null ? [] : line(notice.text, notice.tone);
+}
+
+const ANSWERS: Readonly<Record<Prompt['kind'], readonly (readonly [string, string])[]>> = {
+  confirm: [
+    ['y', 'yes'],
+    ['n', 'no'],
+  ],
+  quit: [
+    ['l', 'leave running and quit'],
+    ['c', 'cancel and quit'],
+    ['Esc', 'stay'],
+  ],
+  text: [
+    ['Enter', 'done'],
+    ['Esc', 'give up'],
+    ['Ctrl-U', 'empty'],
+  ],
+  choose: [
+    ['↑ ↓', 'move'],
+    ['Enter', 'choose'],
+    ['Esc', 'give up'],
+  ],
+};
+
+function answersTo({ kind }: Prompt): Line {
+  return ANSWERS[kind].flatMap(([key, means]): Span[] => [
+    { text: key, tone: 'accent' },
+    { text: ` ${means}  `, tone: 'dim' },
+  ]);
+}
+
+function drawChoice({ title, options, chosen }: Extract<Prompt, { kind: 'choose' }>, height: number): Line[] {
+  const { from, to } = windowOf(options.length, chosen, height - 2);
+  return [
+    line(title, 'title'),
+    [],
+    ...options.slice(from, to).map((option, index): Line => {
+      const isChosen = from + index === chosen;
+      return [
+        { text: isChosen ? '> ' : '  ', tone: 'accent' },
+        { text: option, tone: isChosen ? 'chosen' : 'plain' },
+      ];
+    }),
+  ];
+}
