@@ -79,24 +79,27 @@ export function flagsOfJob(
   const values: Record<string, string> = {};
   const lost: string[] = [];
   for (const { flag, paths, property } of targets(kind)) {
-    for (const path of paths) {
-      const value = path.reduce<unknown>(
-        (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
-        job,
-      );
-      const entries = [value ?? []].flat();
-      if (entries.length === 0 || same(value, property.default)) continue;
-      const isText = (entry: unknown) => typeof entry !== 'object' && !String(entry).includes(',');
-      if (!entries.every(isText) || (property.items?.['x-whole'] === true && entries.length > 1)) {
-        lost.push(path.join('.'));
-      } else values[flag.name] = entries.join(',');
-    }
+    const texts = paths.map((path) => textAt(job, path, property));
+    const [text] = texts;
+    // One flag sets all of its keys.
+    if (text === undefined || texts.some((other) => other !== text))
+      lost.push(paths.map((path) => path.join('.')).join(', '));
+    else if (text !== '') values[flag.name] = text;
   }
   return { values, lost };
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** As it is typed: empty for what has its default, undefined for what no text can say. */
+function textAt(job: object, path: readonly string[], property: Property): string | undefined {
+  const value = path.reduce<unknown>(
+    (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+    job,
+  );
+  const entries = [value ?? []].flat() as unknown[];
+  if (entries.length === 0 || JSON.stringify(value) === JSON.stringify(property.default)) return '';
+  const isText = (entry: unknown) => typeof entry !== 'object' && !String(entry).includes(',');
+  const isWhole = property.items?.['x-whole'] === true;
+  return entries.every(isText) && !(isWhole && entries.length > 1) ? entries.join(',') : undefined;
 }
 
 function givenValue(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {

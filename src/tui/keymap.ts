@@ -44,6 +44,9 @@ const SHOWN: Readonly<Record<string, string>> = {
   space: 'Space',
 };
 
+/** What Ctrl and a letter type. */
+const CONTROL = '@abcdefghijklmnopqrstuvwxyz';
+
 /** Several where they were typed or pasted faster than they were read. */
 export function keyNames(input: string, key: Partial<Key>): string[] {
   for (const [property, name] of Object.entries(SPECIAL)) {
@@ -55,6 +58,9 @@ export function keyNames(input: string, key: Partial<Key>): string[] {
     if (character === ' ') return ['space'];
     if (character === '\r' || character === '\n') return ['enter'];
     if (character === '\u007f' || character === '\b') return ['backspace'];
+    if (character === '\t') return ['tab'];
+    const letter = CONTROL[character.charCodeAt(0)];
+    if (letter !== undefined) return [`ctrl-${letter}`];
     return character < ' ' ? [] : [character];
   });
 }

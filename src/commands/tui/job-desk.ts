@@ -1,6 +1,7 @@
 /** The form of a job: its fields are the flags of its kind, which the schemas make; so are its checks. */
 import { existsSync, readFileSync } from 'node:fs';
 import { CapstoneError } from '../../errors/errors.ts';
+import type { SpecProblem } from '../../spec/check.ts';
 import { checkJob } from '../../spec/check-job.ts';
 import { JOB_SCHEMAS, type JobKind } from '../../spec/job.ts';
 import { runPaths } from '../../store/paths.ts';
@@ -50,9 +51,9 @@ function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {
     ]);
     const problems = checked.ok
       ? []
-      : checked.problems.map(({ source, path, expected, found, nearest }) => ({
-          flag: source.startsWith('--') ? source : null,
-          message: `${path || source}: expected ${expected}, found ${found}${nearest === undefined ? '' : `. Did you mean "${nearest}"?`}`,
+      : checked.problems.map((problem) => ({
+          flag: problem.source.startsWith('--') ? problem.source : null,
+          message: sentence(problem),
         }));
     return { text: `${JSON.stringify(raw, null, 2)}\n`, command, problems };
   } catch (error) {
@@ -62,6 +63,12 @@ function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {
   }
 }
 
+/** What is wrong first, and what to type instead: a list of all that is known may be cut. */
+function sentence({ source, path, expected, found, nearest }: SpecProblem): string {
+  const guess = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  return `${path || source}: found ${found}.${guess} Expected ${expected}`;
+}
+
 function shellWord(value: string): string {
-  return /^[\w./,:=<>-]+$/.test(value) && !/[<>]/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+  return /^[\w./,:=-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }

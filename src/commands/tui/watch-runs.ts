@@ -117,7 +117,8 @@ function endOf(file: string): string[] {
     const { size } = statSync(file);
     const bytes = Buffer.alloc(Math.min(size, LOG_BYTES));
     const read = readSync(open, bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString('utf8', 0, read).trimEnd().split('\n');
+    const text = bytes.toString('utf8', 0, read).trimEnd();
+    return text === '' ? [] : text.split('\n');
   } finally {
     closeSync(open);
   }

@@ -19,7 +19,7 @@ export function drawCurve(
   const latest = known.at(-1);
   if (latest === undefined || height < 2) return [[{ text: title, tone: 'dim' }]];
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const labels = [format(high), format(low)];
+  const labels = [high === low ? '' : format(high), format(low)];
   const gutter = Math.max(...labels.map((label) => label.length));
   const dots = new Dots(Math.max(1, width - gutter - 2), height - 1, ascii);
   const x = (index: number) =>

@@ -77,6 +77,16 @@ export function shownRows({ where, sort }: ResultsState, { rows }: Model): Row[]
   return sortLines(met, sort === null ? [] : [sort]);
 }
 
+/** What is read first stands where it is seen without scrolling. */
+const FIRST: readonly ColumnName[] = [
+  'compressed_acc',
+  'acc_drop',
+  'compressed_latency_ms',
+  'speedup',
+  'verdict',
+  'compressed_file_size',
+];
+
 interface ShownColumn {
   readonly label: string;
   readonly column: ColumnName | undefined;
@@ -93,7 +103,13 @@ export function columnsOf(
   const named = IDENTITY_COLUMNS.filter(
     (column) => !state.hidesSame || rows.length < 2 || column === 'level' || varying.includes(column),
   );
-  const measures = measuresFor(rows).map((measure) => shownMeasure(measure));
+  const rank = ({ column }: Measure) => {
+    const index = FIRST.findIndex((name) => name === column);
+    return index === -1 ? FIRST.length : index;
+  };
+  const measures = measuresFor(rows)
+    .toSorted((a, b) => rank(a) - rank(b))
+    .map(shownMeasure);
   const differs = ({ text }: ShownColumn) => new Set(rows.map(text)).size > 1;
   return {
     named: named.map((column) => ({
@@ -184,7 +200,7 @@ export const RESULTS_KEYS: readonly Binding<ResultsState>[] = [
     help: 'the first two marked rows side by side',
     act: (state, model) =>
       pairOf(state, model) === undefined
-        ? { notice: { text: 'mark two rows first, with Space', tone: 'plain' } }
+        ? { notice: { text: 'mark two of these rows first, with Space', tone: 'plain' } }
         : { state: { ...state, view: state.view === 'pair' ? 'table' : 'pair', at: 0 } },
   },
   {

@@ -115,7 +115,8 @@ export function drawRunScreen(state: RunScreenState, model: Model, frame: Frame,
     return [line('waiting for the run to say something', 'dim')];
   const { view } = followed;
   const chosen = chosenTask(state, model);
-  const head = drawHead(followed, frame);
+  const shared = sharedIn(view.tasks.map(({ label }) => label));
+  const head = drawHead(followed, shared, frame);
   const room = height - head.length;
   const tasksHigh = Math.min(view.tasks.length, Math.max(3, Math.floor(room * 0.45)));
   const { from, to } = windowOf(
@@ -125,18 +126,23 @@ export function drawRunScreen(state: RunScreenState, model: Model, frame: Frame,
   );
   const labelWidth = Math.min(
     Math.max(20, frame.columns - 62),
-    Math.max(...view.tasks.map(({ label }) => widthOf(printable(label)))),
+    Math.max(0, ...view.tasks.map(({ label }) => widthOf(printable(withoutShared(label, shared))))),
   );
   const tasks = view.tasks
     .slice(from, to)
-    .map((task) => fitLine(drawTask(task, task === chosen, labelWidth, frame), frame.columns));
+    .map((task) =>
+      fitLine(
+        drawTask(task, withoutShared(task.label, shared), task === chosen, labelWidth, frame),
+        frame.columns,
+      ),
+    );
   const left = room - tasks.length - 1;
   const middle = chosen === undefined ? [] : drawDetail(chosen, frame, Math.min(8, Math.floor(left * 0.6)));
   const pane = drawPane(state, model, chosen, frame, left - middle.length);
   return [...head, ...tasks, [], ...middle, ...pane];
 }
 
-function drawHead({ view, state }: FollowedRun, { now, columns }: Frame): Line[] {
+function drawHead({ view, state }: FollowedRun, shared: string, { now, columns }: Frame): Line[] {
   const { mark, word, tone } = RUN_LOOKS[state];
   const { settled, total } = overallProgress(view);
   const until = view.endedAtMs ?? (state === 'running' ? now : null);
@@ -145,11 +151,12 @@ function drawHead({ view, state }: FollowedRun, { now, columns }: Frame): Line[]
       ? []
       : [formatDuration(Math.max(0, until - view.startedAtMs) / 1000)];
   const stopping = view.status === 'stopping' && state === 'running' ? ['stopping'] : [];
+  const about = shared === '' ? [] : [printable(shared)];
   const cpu = view.capability === null ? [] : [printable(view.capability.cpu)];
   const first: Span[] = [
     { text: `${mark} ${word}`, tone },
     { text: `  ${view.kind} ${printable(view.name)}`, tone: 'title' },
-    { text: `  ${[`${settled} of ${total} tasks`, ...took, ...stopping, ...cpu].join(' · ')}` },
+    { text: `  ${[`${settled} of ${total} tasks`, ...took, ...stopping, ...about, ...cpu].join(' · ')}` },
   ];
   const best =
     view.best === null ? [] : [fitLine([{ text: `best: ${printable(view.best)}`, tone: 'good' }], columns)];
@@ -159,15 +166,40 @@ function drawHead({ view, state }: FollowedRun, { now, columns }: Frame): Line[]
   return [fitLine(first, columns), ...best, ...missed.slice(0, 3), []];
 }
 
-function drawTask(task: TaskView, isChosen: boolean, labelWidth: number, { now }: Frame): Line {
+function drawTask(
+  task: TaskView,
+  label: string,
+  isChosen: boolean,
+  labelWidth: number,
+  { now }: Frame,
+): Line {
   const { mark, tone } = TASK_LOOKS[task.state];
   return [
     { text: isChosen ? '> ' : '  ', tone: 'accent' },
     { text: `${mark} `, tone },
-    { text: cell(printable(task.label), labelWidth), tone: isChosen ? 'chosen' : 'plain' },
+    { text: cell(printable(label), labelWidth), tone: isChosen ? 'chosen' : 'plain' },
     { text: '  ' },
     ...doing(task, now),
   ];
+}
+
+/**
+ * What the labels of all tasks have in common behind their first word: said once above them, it leaves room for what
+ * tells them apart. `train resnet18 on cifar10`, `compress resnet18 on cifar10, level 1`: resnet18 on cifar10.
+ */
+export function sharedIn(labels: readonly string[]): string {
+  const rests = labels.map((label) => label.slice(label.indexOf(' ') + 1));
+  const [first = '', ...others] = rests;
+  if (others.length === 0) return '';
+  const parts = first.split(', ');
+  const count = parts.findIndex(
+    (_, index) => !others.every((rest) => rest.split(', ')[index] === parts[index]),
+  );
+  return parts.slice(0, count === -1 ? parts.length : count).join(', ');
+}
+
+function withoutShared(label: string, shared: string): string {
+  return shared === '' ? label : label.replace(` ${shared}`, '').replace(/^(\S+),/, '$1');
 }
 
 /** What a task is about, the most telling first. */
