@@ -1,6 +1,6 @@
 /** A frame: what the screen on top draws, with a title above and what the keys do below. One line less than there are. */
-import { drawFooter, drawHelp } from './keymap.ts';
-import { fitLine, type Line, line, type Span, windowOf } from './line.ts';
+import { drawFooter, drawHelp, drawKeys } from './keymap.ts';
+import { fitLine, type Line, line, windowOf } from './line.ts';
 import { type Frame, type Model, type Prompt, type ScreenState, top } from './model.ts';
 import { tablesOf } from './press.ts';
 import type { JobDesk } from './run-source.ts';
@@ -39,11 +39,7 @@ function bodyOf(model: Model, frame: Frame, height: number, desk: JobDesk): Line
   const screen = top(model);
   if (model.prompt?.kind === 'choose') return drawChoice(model.prompt, height);
   if (model.helping) {
-    const help = drawHelp(tablesOf(screen, desk));
-    // Two columns where one is too high.
-    const half = help.length > height - 2 ? Math.ceil(help.length / 2) : help.length;
-    if (half === help.length) return [line('Keys', 'title'), [], ...help];
-    return [line('Keys', 'title'), [], ...help.slice(0, height - 2)];
+    return [line('Keys', 'title'), ...drawHelp(tablesOf(screen, desk))];
   }
   return drawScreen(screen, model, frame, height, desk);
 }
@@ -92,12 +88,10 @@ function messageOf({ prompt, notice }: Model): Line {
     return line(`${runs} on. Leave running, or cancel?`, 'title');
   }
   if (prompt?.kind === 'text') {
-    const cursor: Span = { text: ' ', tone: 'chosen' };
     return [
       { text: `${prompt.title}: `, tone: 'title' },
       { text: prompt.value },
-      cursor,
-      { text: prompt.hint === '' ? '' : `  ${prompt.hint}`, tone: 'dim' },
+      { text: ' ', tone: 'chosen' },
     ];
   }
   return notice === null ? [] : line(notice.text, notice.tone);
@@ -116,7 +110,6 @@ const ANSWERS: Readonly<Record<Prompt['kind'], readonly (readonly [string, strin
   text: [
     ['Enter', 'done'],
     ['Esc', 'give up'],
-    ['Ctrl-U', 'empty'],
   ],
   choose: [
     ['↑ ↓', 'move'],
@@ -125,11 +118,10 @@ const ANSWERS: Readonly<Record<Prompt['kind'], readonly (readonly [string, strin
   ],
 };
 
-function answersTo({ kind }: Prompt): Line {
-  return ANSWERS[kind].flatMap(([key, means]): Span[] => [
-    { text: key, tone: 'accent' },
-    { text: ` ${means}  `, tone: 'dim' },
-  ]);
+function answersTo(prompt: Prompt): Line {
+  const answers = drawKeys(ANSWERS[prompt.kind]);
+  if (prompt.kind !== 'text' || prompt.hint === '') return answers;
+  return [...answers, { text: `  ${prompt.hint}`, tone: prompt.isWrong === true ? 'bad' : 'dim' }];
 }
 
 function drawChoice({ title, options, chosen }: Extract<Prompt, { kind: 'choose' }>, height: number): Line[] {

@@ -47,6 +47,8 @@ const SHOWN: Readonly<Record<string, string>> = {
 /** What Ctrl and a letter type. */
 const CONTROL = '@abcdefghijklmnopqrstuvwxyz';
 
+const GAP = '  ';
+
 /** Several where they were typed or pasted faster than they were read. */
 export function keyNames(input: string, key: Partial<Key>): string[] {
   for (const [property, name] of Object.entries(SPECIAL)) {
@@ -76,28 +78,37 @@ export function bound<S>(table: readonly Binding<S>[], name: string): Binding<S>
 }
 
 export function shown(name: string): string {
-  return SHOWN[name] ?? name.replace('ctrl-', 'Ctrl-');
+  return SHOWN[name] ?? name.replace(/^ctrl-(.)$/, (_, letter: string) => `Ctrl-${letter.toUpperCase()}`);
 }
 
 /** As many as fit, the first ones first; the last two always: they lead further. */
 export function drawFooter(tables: readonly (readonly Binding<never>[])[], width: number): Line {
   const listed = tables.flat().filter(({ label }) => label !== '');
-  const parts = listed.map(({ keys, label }) => ({ key: shown(keys[0] ?? ''), label }));
-  const sizeOf = ({ key, label }: { key: string; label: string }) => widthOf(key) + 1 + widthOf(label) + 2;
+  const parts = listed.map(({ keys, label }) => [shown(keys[0] ?? ''), label] as const);
+  const sizeOf = ([key, label]: (typeof parts)[number]) => widthOf(`${key} ${label}${GAP}`);
   const last = parts.slice(-2);
-  let room = width - last.reduce((sum, part) => sum + sizeOf(part), 0);
+  let room = width + GAP.length - last.reduce((sum, part) => sum + sizeOf(part), 0);
   const first = parts.slice(0, -2).filter((part) => {
     room -= sizeOf(part);
     return room >= 0;
   });
-  return [...first, ...last].flatMap(({ key, label }): Span[] => [
-    { text: key, tone: 'accent' },
-    { text: ` ${label}  `, tone: 'dim' },
+  return drawKeys([...first, ...last]);
+}
+
+/** Keys and what they do, in a line. */
+export function drawKeys(keys: readonly (readonly [key: string, means: string])[]): Line {
+  return keys.flatMap(([key, means], index): Span[] => [
+    { text: index === 0 ? key : `${GAP}${key}`, tone: 'accent' },
+    { text: ` ${means}`, tone: 'dim' },
   ]);
 }
 
 export function drawHelp(tables: readonly (readonly Binding<never>[])[]): Line[] {
-  const entries = tables.flat().map(({ keys, help }) => ({ keys: keys.map(shown).join(', '), help }));
+  // Keys that do the same, or the same the other way, stand in one line.
+  const keysOf = new Map<string, string[]>();
+  for (const { keys, help } of tables.flat())
+    keysOf.set(help, [...(keysOf.get(help) ?? []), ...keys.map(shown)]);
+  const entries = [...keysOf].map(([help, keys]) => ({ keys: keys.join(' '), help }));
   const width = Math.max(...entries.map(({ keys }) => widthOf(keys)));
   return entries.map(
     ({ keys, help }): Line => [
@@ -136,11 +147,11 @@ export function moves<S>(
     },
   });
   return [
-    move('up', ['up', 'k'], `the ${what} before`),
-    move('down', ['down', 'j'], `the next ${what}`),
-    move('pageup', ['pageup'], 'ten up'),
-    move('pagedown', ['pagedown'], 'ten down'),
-    move('home', ['home', 'g'], 'the first'),
-    move('end', ['end', 'G'], 'the last'),
+    move('up', ['up', 'k'], `the ${what} before or after`),
+    move('down', ['down', 'j'], `the ${what} before or after`),
+    move('pageup', ['pageup'], 'ten up or down'),
+    move('pagedown', ['pagedown'], 'ten up or down'),
+    move('home', ['home', 'g'], 'the first or the last'),
+    move('end', ['end', 'G'], 'the first or the last'),
   ];
 }

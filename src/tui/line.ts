@@ -1,5 +1,6 @@
 /** Lines of a frame: pieces of text with a tone, cut to the columns there are. The theme says how a tone looks. */
 import stringWidth from 'string-width';
+import { truncate } from '../results/fit.ts';
 
 export type Tone = 'plain' | 'dim' | 'good' | 'bad' | 'warn' | 'accent' | 'title' | 'chosen';
 
@@ -9,25 +10,11 @@ export interface Span {
 }
 export type Line = readonly Span[];
 
-const graphemes = new Intl.Segmenter();
 const ASCII = /^[\x20-\x7e]*$/;
 
 /** Columns that a text takes. */
 export function widthOf(text: string): number {
   return ASCII.test(text) ? text.length : stringWidth(text);
-}
-
-/** The text, or as much of its beginning as leaves room for an ellipsis. */
-export function truncate(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  if (width < 1) return '';
-  if (ASCII.test(text)) return `${text.slice(0, width - 1)}…`;
-  let kept = '';
-  for (const { segment } of graphemes.segment(text)) {
-    if (widthOf(kept + segment) > width - 1) break;
-    kept += segment;
-  }
-  return `${kept}…`;
 }
 
 /** Exactly so wide. */

@@ -39,6 +39,8 @@ export type Prompt =
       readonly title: string;
       readonly value: string;
       readonly hint: string;
+      /** The hint says what is wrong with the value. */
+      readonly isWrong?: boolean;
       /** Said as it is typed, where that changes what is seen. */
       typed?(value: string, model: Model): Change;
       done(value: string, model: Model): Change;

@@ -39,10 +39,13 @@ export function jobDesk(workspace: string, cwd: string): JobDesk {
 
 function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {
   if (!isKind(kind)) return { text: '', command: '', problems: [{ flag: null, message: `no kind ${kind}` }] };
-  const known = new Set(jobFields(kind).map(({ flag }) => flag));
-  // What was typed for another kind stays for when it comes back.
-  const values = Object.fromEntries(Object.entries(typed).filter(([flag]) => known.has(flag)));
-  const words = Object.entries(values).flatMap(([flag, value]) => [flag, shellWord(value)]);
+  // In the order of the form; what was typed for another kind waits until that comes back.
+  const given = jobFields(kind).flatMap(({ flag, choices }) => {
+    const value = typed[flag];
+    return value === undefined ? [] : [{ flag, value, isSwitch: choices.join() === 'false,true' }];
+  });
+  const values = Object.fromEntries(given.map(({ flag, value }) => [flag, value]));
+  const words = given.flatMap(({ flag, value, isSwitch }) => (isSwitch ? [flag] : [flag, shellWord(value)]));
   const command = ['capstone', kind, ...words].join(' ');
   try {
     const raw = jobFromFlags(kind, values);

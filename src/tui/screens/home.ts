@@ -4,7 +4,7 @@ import type { RunSummary } from '../../state/summary.ts';
 import { formatDuration } from '../../units.ts';
 import { bar } from '../drawings/bar.ts';
 import { type Binding, moves } from '../keymap.ts';
-import { cell, fitLine, type Line, line, windowOf } from '../line.ts';
+import { cell, fitLine, type Line, line, widthOf, windowOf } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
 import { RUN_LOOKS } from '../theme.ts';
 import { newJob } from './job.ts';
@@ -150,6 +150,8 @@ export const HOME_KEYS: readonly Binding<HomeState>[] = [
 ];
 
 const BAR = 10;
+/** From so many columns on there is room for all of a run. */
+const ROOMY = 100;
 
 export function drawHome(state: HomeState, model: Model, { columns, now }: Frame, height: number): Line[] {
   if (model.runs === null) return [line('reading the runs', 'dim')];
@@ -161,21 +163,22 @@ export function drawHome(state: HomeState, model: Model, { columns, now }: Frame
     state.sort === 'newest' ? '' : `by ${state.sort}`,
     runs.length === model.runs.length ? '' : `${runs.length} of ${model.runs.length} runs`,
   ].filter((part) => part !== '');
-  const nameWidth = Math.min(28, Math.max(6, ...runs.map(({ name }) => name.length)));
-  const header: Line = [
-    {
-      text: `  ${cell('state', 13)} ${cell('name', nameWidth)} ${cell('kind', 9)} ${cell('tasks', BAR + 8)} `,
-      tone: 'dim',
-    },
-    { text: `${cell('age', 10, 'right')}  ${cell('took', 9, 'right')}  best`, tone: 'dim' },
-  ];
+  const nameWidth = Math.min(28, Math.max(6, ...runs.map(({ name }) => widthOf(printable(name)))));
+  const isRoomy = columns >= ROOMY;
+  const header = [
+    `  ${cell('state', 13)} ${cell('name', nameWidth)} `,
+    isRoomy ? `${cell('kind', 9)} ` : '',
+    `${cell('tasks', BAR + 7)}${cell('age', 10, 'right')}`,
+    isRoomy ? `  ${cell('took', 10, 'right')}` : '',
+    '  best',
+  ].join('');
   const room = height - 1 - (said.length > 0 ? 1 : 0);
   const { from, to } = windowOf(runs.length, chosen === undefined ? 0 : runs.indexOf(chosen), room);
   const body = runs.slice(from, to).map((run): Line => {
     const { mark, word, tone } = RUN_LOOKS[run.state];
     const { done, total, failed } = run.tasks;
-    const age =
-      run.started_at_ms === null ? '' : `${formatDuration(Math.max(0, now - run.started_at_ms) / 1000)}`;
+    const age = run.started_at_ms === null ? '' : formatDuration(Math.max(0, now - run.started_at_ms) / 1000);
+    const took = run.seconds === null ? '' : formatDuration(run.seconds);
     const isChosen = run === chosen;
     const best = [missed(run), printable(run.best ?? '')].filter((part) => part !== '').join('; ');
     return fitLine(
@@ -184,17 +187,23 @@ export function drawHome(state: HomeState, model: Model, { columns, now }: Frame
         { text: cell(`${mark} ${word}`, 13), tone },
         { text: ' ' },
         { text: cell(printable(run.name), nameWidth), tone: isChosen ? 'chosen' : 'plain' },
-        { text: ` ${cell(printable(run.kind), 9)} ` },
+        { text: isRoomy ? ` ${cell(printable(run.kind), 9)} ` : ' ' },
         ...bar(total === 0 ? 0 : done / total, BAR),
-        { text: cell(` ${done}/${total}`, 8), tone: failed > 0 ? 'bad' : 'plain' },
-        { text: ` ${cell(age, 10, 'right')}  ` },
-        { text: `${cell(run.seconds === null ? '' : formatDuration(run.seconds), 9, 'right')}  ${best}` },
+        { text: cell(` ${done}/${total}`, 7), tone: failed > 0 ? 'bad' : 'plain' },
+        { text: cell(age, 10, 'right') },
+        { text: isRoomy ? `  ${cell(took, 10, 'right')}` : '' },
+        { text: `  ${best}` },
       ],
       columns,
     );
   });
   const none = runs.length === 0 ? [line('  no run matches', 'dim')] : [];
-  return [...(said.length > 0 ? [line(said.join(' · '), 'accent')] : []), header, ...body, ...none];
+  return [
+    ...(said.length > 0 ? [line(said.join(' · '), 'accent')] : []),
+    line(header, 'dim'),
+    ...body,
+    ...none,
+  ];
 }
 
 function missed({ bounds_missed: count }: RunSummary): string {

@@ -104,7 +104,7 @@ export function columnsOf(
     (column) => !state.hidesSame || rows.length < 2 || column === 'level' || varying.includes(column),
   );
   const rank = ({ column }: Measure) => {
-    const index = FIRST.findIndex((name) => name === column);
+    const index = column === undefined ? -1 : FIRST.indexOf(column);
     return index === -1 ? FIRST.length : index;
   };
   const measures = measuresFor(rows)
@@ -163,11 +163,12 @@ function askWhere(state: ResultsState, value: string, problem: string): Change {
       title: 'only rows where',
       value,
       hint: problem === '' ? 'such as level>=3 and acc_drop<=0.5; empty: all' : problem,
+      isWrong: problem !== '',
       done(text) {
         const parsed = text.trim() === '' ? undefined : parseExpression(text);
         if (parsed === undefined || parsed.ok) return { state: { ...state, where: text, at: 0 } };
         const said = drawExpressionProblem(text, parsed.problem).split('\n').at(-1) ?? '';
-        return askWhere(state, text, said.trim().replace(/^\^ /, `character ${parsed.problem.at + 1}: `));
+        return askWhere(state, text, said.trim().replace(/^\^ /, `at ${parsed.problem.at + 1}: `));
       },
     },
   };

@@ -125,7 +125,7 @@ export function drawRunScreen(state: RunScreenState, model: Model, frame: Frame,
     tasksHigh,
   );
   const labelWidth = Math.min(
-    Math.max(20, frame.columns - 62),
+    Math.max(26, frame.columns - 62),
     Math.max(0, ...view.tasks.map(({ label }) => widthOf(printable(withoutShared(label, shared))))),
   );
   const tasks = view.tasks
@@ -211,12 +211,12 @@ function doing(task: TaskView, now: number): Span[] {
       const { progress, phase, startedAtMs } = task;
       const words = [
         phase === null ? '' : printable(phase),
-        progress?.rate == null ? '' : printable(formatRate(progress.rate, progress.unit)),
         progress?.eta_s != null
           ? `${formatDuration(progress.eta_s)} left`
           : startedAtMs === null
             ? ''
             : formatDuration(Math.max(0, now - startedAtMs) / 1000),
+        progress?.rate == null ? '' : printable(formatRate(progress.rate, progress.unit)),
       ].filter((text) => text !== '');
       if (fraction === null) return [{ text: words.join('  ') }];
       return [
