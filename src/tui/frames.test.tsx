@@ -169,7 +169,7 @@ test('a run that goes on', () => {
       · compress classic level 1   planned  resnet18_cifar10.pth is not there yet
       · benchmark classic level 1  planned  resnet18_cifar10.pth is not there yet
 
-    test accuracy, 3 epochs 71.00 %          test loss 1.00
+    test accuracy, epoch 3 71.00 %           test loss 1.00
     71.00 % │                      ⢀⣀⡠⠤⠔⠒⠊⠉  2.00 │⠉⠒⠢⠤⢄⣀
             │              ⢀⣀⡠⠤⠔⠒⠊⠉⠁              │      ⠉⠑⠒⠢⠤⣀⡀
             │         ⢀⣀⠤⠒⠊⠁                      │            ⠈⠉⠑⠒⠤⢄⣀⡀
@@ -196,7 +196,7 @@ test('a run that goes on', () => {
       . compress classic level 1   planned  resnet18_cifar10.pth is not there yet
       . benchmark classic level 1  planned  resnet18_cifar10.pth is not there yet
 
-    test accuracy, 3 epochs 71.00 %          test loss 1.00
+    test accuracy, epoch 3 71.00 %           test loss 1.00
     71.00 % |                       *******  2.00 |****
             |             **********              |    ********
             |        *****                        |            ********

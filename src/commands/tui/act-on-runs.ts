@@ -44,7 +44,7 @@ export function runActions(place: ActingPlace): RunActions {
       request(run, { type: 'retry_task', task } as never, `asked to run ${task} again`),
     remove: (run) =>
       attempt(() => {
-        if (readRunEnds(workspace, run).owner?.alive === true) throw new Error(`${run} is running`);
+        if (readRunEnds(workspace, run).owner?.alive === true) throw new Error(`${run} is still running`);
         removeRun(workspace, run);
         return `deleted ${run}`;
       }),

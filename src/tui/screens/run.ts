@@ -260,10 +260,10 @@ function drawDetail(task: TaskView, { columns, ascii }: Frame, height: number): 
   const width = Math.floor((columns - 2) / 2);
   const curve = (title: string, name: string, format: (value: number) => string) =>
     drawCurve({ title, values: values(name), format }, width, height - 1, ascii);
-  const epochs = `${task.testMetrics.length} ${task.testMetrics.length === 1 ? 'epoch' : 'epochs'}`;
+  const epoch = task.testMetrics.at(-1)?.epoch ?? 0;
   return [
     ...beside(
-      curve(`test accuracy, ${epochs}`, 'acc', (value) => formatPercent(value)),
+      curve(`test accuracy, epoch ${epoch}`, 'acc', (value) => formatPercent(value)),
       curve('test loss', 'loss', (value) => value.toPrecision(3)),
       width,
     ),
