@@ -1,7 +1,13 @@
 /** The program in a real pseudo-terminal, as a person has it: keys in, a screen out. */
-import { Terminal } from '@xterm/headless';
-import { type IPty, spawn } from 'node-pty';
-import { CLI, PYTHON, until } from './rig.ts';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import xterm from '@xterm/headless';
+import { CLI, PACKAGE_ROOT, PYTHON, until } from './rig.ts';
+
+const { Terminal } = xterm;
+const RELAY = join(PACKAGE_ROOT, 'test', 'fixtures', 'pty_relay.py');
 
 /** Python imports torch on a busy machine. */
 const PATIENCE_MS = 60_000;
@@ -16,34 +22,42 @@ export interface TerminalOptions {
   readonly command?: readonly [string, ...string[]];
 }
 
+export interface Ended {
+  readonly exit_code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
 export class TerminalSession {
-  readonly #pty: IPty;
-  readonly #screen: Terminal;
+  readonly #relay: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #screen: InstanceType<typeof Terminal>;
+  #said = '';
   /** Everything that was written. */
   raw = '';
-  ended: { readonly exitCode: number; readonly signal?: number | undefined } | undefined;
 
   constructor({ cwd, env, args = [], columns = 100, rows = 30, command }: TerminalOptions) {
     this.#screen = new Terminal({ cols: columns, rows, allowProposedApi: true });
-    const [program, ...words] = command ?? [process.execPath, CLI, ...args];
-    this.#pty = spawn(program, words, {
+    const words = command ?? [process.execPath, CLI, ...args];
+    // As on a desk: with CI set, a program may think that nobody is there.
+    const { CI: _ci, ...others } = env;
+    this.#relay = spawn(PYTHON, [RELAY, String(columns), String(rows), ...words], {
       cwd,
-      cols: columns,
-      rows,
-      name: 'xterm-256color',
-      env: { ...env, TERM: 'xterm-256color', CAPSTONE_PYTHON: PYTHON },
+      env: { CAPSTONE_PYTHON: PYTHON, ...others, TERM: 'xterm-256color' },
+      stdio: 'pipe',
     });
-    this.#pty.onData((text) => {
+    this.#relay.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.raw += text;
       this.#screen.write(text);
     });
-    this.#pty.onExit((ended) => {
-      this.ended = ended;
+    this.#relay.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#said += text;
     });
+    // It may have ended when it is told something.
+    this.#relay.stdin.on('error', () => {});
   }
 
-  get pid(): number {
-    return this.#pty.pid;
+  get ended(): Ended | undefined {
+    const line = this.#said.match(/\{"exit_code".*\}/)?.[0];
+    return line === undefined ? undefined : (JSON.parse(line) as Ended);
   }
 
   /** What stands there now. */
@@ -60,17 +74,25 @@ export class TerminalSession {
   }
 
   press(keys: string): void {
-    this.#pty.write(keys);
+    this.#tell({ keys });
   }
 
   resize(columns: number, rows: number): void {
     this.#screen.resize(columns, rows);
-    this.#pty.resize(columns, rows);
+    this.#tell({ size: [columns, rows] });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#tell({ signal: constants.signals[signal] });
   }
 
   /** As when its window is closed. */
   hangUp(): void {
-    this.#pty.kill('SIGHUP');
+    this.#relay.stdin.end();
+  }
+
+  #tell(what: object): void {
+    this.#relay.stdin.write(`${JSON.stringify(what)}\n`);
   }
 
   /** Throws with what stands there instead, once it has ended or that takes too long. */
@@ -84,7 +106,7 @@ export class TerminalSession {
     });
   }
 
-  async end(): Promise<{ exitCode: number; signal?: number | undefined }> {
+  async end(): Promise<Ended> {
     return until(() => this.ended);
   }
 }

@@ -41,7 +41,7 @@ test('from an empty folder to a run that goes on without it, seen and cancelled 
   first.press('q');
   await first.shows(/A run that you started goes on\. Leave running, or cancel\?/);
   first.press('l');
-  expect(await first.end()).toMatchObject({ exitCode: 0 });
+  expect(await first.end()).toEqual({ exit_code: 0, signal: null });
   expectRestored(first);
 
   const second = open(workspace, { columns: 120, rows: 40 });
@@ -68,9 +68,18 @@ test('from an empty folder to a run that goes on without it, seen and cancelled 
   expect(workspace.runs()).toEqual([]);
   // It started no run, so it does not ask.
   second.press('q');
-  expect(await second.end()).toMatchObject({ exitCode: 0 });
+  expect(await second.end()).toEqual({ exit_code: 0, signal: null });
   expectRestored(second);
 }, 180_000);
+
+test('a run that cannot start says why and what to do', async () => {
+  const workspace = new Workspace(cache);
+  const session = open(workspace, { env: { ...workspace.env, CAPSTONE_PYTHON: '/nowhere/python' } });
+  await session.shows(/No runs here yet/);
+  session.press('\r');
+  await session.shows(/error: .*\/nowhere\/python/);
+  expect(existsSync(workspace.path('runs'))).toBe(false);
+});
 
 test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
   '%s ends it with the terminal as it was',
@@ -78,17 +87,28 @@ test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
     const session = open(new Workspace(cache));
     await session.shows(/No runs here yet/);
     expect(session.isAlternate()).toBe(true);
-    process.kill(session.pid, signal);
-    await session.end();
+    session.kill(signal);
+    expect(await session.end()).toEqual({ exit_code: null, signal });
     expectRestored(session);
   },
 );
+
+test('a crash says what it was on the terminal as it was', async () => {
+  const crash = "setTimeout(() => { throw new Error('made up'); }, 1500)";
+  const session = open(new Workspace(cache), {
+    command: [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(crash)}`, CLI],
+  });
+  await session.shows(/No runs here yet/);
+  expect((await session.end()).exit_code).not.toBe(0);
+  expectRestored(session);
+  expect(session.text()).toContain('Error: made up');
+});
 
 test('Ctrl-C quits with 130', async () => {
   const session = open(new Workspace(cache));
   await session.shows(/No runs here yet/);
   session.press('\u0003');
-  expect((await session.end()).exitCode).toBe(130);
+  expect((await session.end()).exit_code).toBe(130);
   expectRestored(session);
 });
 

@@ -1,6 +1,8 @@
 /** A frame: what the screen on top draws, with a title above and what the keys do below. One line less than there are. */
+
+import { printable } from '../results/printable.ts';
 import { drawFooter, drawHelp, drawKeys } from './keymap.ts';
-import { fitLine, type Line, line, windowOf } from './line.ts';
+import { fitLine, type Line, line, widthOf, windowOf, wrap } from './line.ts';
 import { type Frame, type Model, type Prompt, type ScreenState, top } from './model.ts';
 import { tablesOf } from './press.ts';
 import type { JobDesk } from './run-source.ts';
@@ -22,7 +24,8 @@ export function drawFrame(model: Model, frame: Frame, desk: JobDesk): Line[] {
     return said.map((text) => fitLine(line(text), columns)).slice(0, Math.max(1, high));
   }
   const tables = tablesOf(top(model), desk);
-  const height = high - 4;
+  const message = messageOf(model, columns);
+  const height = high - 3 - message.length;
   const body = bodyOf(model, frame, height, desk).slice(0, height);
   const blank = Array.from({ length: height - body.length }, (): Line => []);
   return [
@@ -30,7 +33,7 @@ export function drawFrame(model: Model, frame: Frame, desk: JobDesk): Line[] {
     [],
     ...body,
     ...blank,
-    fitLine(messageOf(model), columns),
+    ...message,
     fitLine(model.prompt === null ? drawFooter(tables, columns) : answersTo(model.prompt), columns),
   ];
 }
@@ -78,24 +81,28 @@ function nameOf(screen: ScreenState): string {
   }
 }
 
-function messageOf({ prompt, notice }: Model): Line {
-  if (prompt?.kind === 'confirm') return line(prompt.question, 'title');
+/** One line, or as many as an error needs to say what to do. */
+function messageOf({ prompt, notice }: Model, columns: number): Line[] {
+  if (prompt?.kind === 'confirm') return [fitLine(line(prompt.question, 'title'), columns)];
   if (prompt?.kind === 'quit') {
-    const runs =
-      prompt.live.length === 1
-        ? 'A run that you started goes'
-        : `${prompt.live.length} runs that you started go`;
-    return line(`${runs} on. Leave running, or cancel?`, 'title');
+    const { length } = prompt.live;
+    const runs = length === 1 ? 'A run that you started goes' : `${length} runs that you started go`;
+    return [line(`${runs} on. Leave running, or cancel?`, 'title')];
   }
   if (prompt?.kind === 'text') {
-    return [
-      { text: `${prompt.title}: `, tone: 'title' },
-      { text: prompt.value },
-      { text: ' ', tone: 'chosen' },
-    ];
+    const room = columns - widthOf(prompt.title) - 4;
+    // Of a long value the end: that is where it is typed.
+    const shown =
+      widthOf(prompt.value) > room ? `…${[...prompt.value].slice(1 - room).join('')}` : prompt.value;
+    return [[{ text: `${prompt.title}: `, tone: 'title' }, { text: shown }, { text: ' ', tone: 'chosen' }]];
   }
-  return notice === null ? [] : line(notice.text, notice.tone);
+  if (notice === null) return [[]];
+  return wrap(printable(notice.text), columns)
+    .slice(0, MESSAGE_LINES)
+    .map((text) => line(text, notice.tone));
 }
+
+const MESSAGE_LINES = 5;
 
 const ANSWERS: Readonly<Record<Prompt['kind'], readonly (readonly [string, string])[]>> = {
   confirm: [

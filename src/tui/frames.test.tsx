@@ -4,6 +4,7 @@ import { render } from 'ink';
 import { expect, test } from 'vitest';
 import { type BareEvent, BEGIN, FakeRuns, summary, viewOf } from '../../test/fixtures/fake-runs.ts';
 import { row } from '../../test/fixtures/row.ts';
+import { jobDesk } from '../commands/tui/job-desk.ts';
 import { App } from './components/app.tsx';
 import { FrameLines } from './components/frame.tsx';
 import { drawFrame } from './draw.ts';
@@ -244,7 +245,7 @@ test('a run whose task failed, with its log', () => {
 
     worker_died: the worker was killed by SIGKILL
     The machine may have run out of memory: try a smaller batch_size.
-    r runs it again, l shows its log
+    r runs it again, l shows all of its log
 
     ─ log of train ────────────────────────────────────────────────────────────────
     Traceback (most recent call last):
@@ -336,6 +337,76 @@ test('results as a table and as a scatter', () => {
     ● no other row beats it   · beaten   ◆ marked   @ under the cursor   x y  other…
 
     v view  Space mark  = compare  / where  s sort  e export  ? help  q quit
+    "
+  `);
+});
+
+test('two rows side by side', () => {
+  const runs = new FakeRuns();
+  runs.onRuns([summary(RUN)]);
+  runs.press('R');
+  runs.onRows([
+    row(),
+    row({ level: 5, compressed_acc: 88.1, acc_drop: 4.1, speedup: 0.8, verdict: 'slower' }),
+  ]);
+  expect(rendered(runs.press('space', 'down', 'space', '='))).toMatchInlineSnapshot(`
+    "
+    capstone  runs / results
+
+    all runs · 2 rows · 2 marked
+    resnet18 · cifar10 · classic · seed 0 · 32 px · cpu · Intel(R) Xeon(R) Platinum…
+
+                                             A         B   B - A  better
+    level                                    1         5
+    original_params                   11173962  11173962       0
+    compressed_params                 11173962  11173962       0
+    original_nonzero                  11173962  11173962       0
+    compressed_nonzero                 8939170   8939170       0
+    original_sparsity                   0.0000    0.0000  0.0000
+    compressed_sparsity                 0.2000    0.2000  0.0000
+    original_latency_ms                  2.311     2.311   0.000
+    compressed_latency_ms                2.304     2.304   0.000
+    original_throughput img/s            432.7     432.7     0.0
+    compressed_throughput img/s          434.0     434.0     0.0
+    original_acc %                       92.20     92.20    0.00
+    compressed_acc %                     92.00     88.10   -3.90  A
+    original_file_size bytes          44780123  44780123       0
+    compressed_file_size bytes        44780123  44780123       0
+
+    v view  Space mark  = compare  / where  s sort  e export  ? help  q quit
+    "
+  `);
+});
+
+test('a form', () => {
+  const runs = new FakeRuns({ desk: jobDesk('/workspace', '/workspace') });
+  runs.onRuns([]);
+  runs.press('n', 'right', 'down', 'enter').type('my job').press('enter');
+  expect(rendered(runs.press('down', 'down', 'down'))).toMatchInlineSnapshot(`
+    "
+    capstone  runs / new job
+
+    New job
+
+        kind                train           ✗ --name: found "my job". Expected
+      ✗ name                my job          letters, digits, ".", "_" and "-", 64 at
+        model               resnet18        most, a letter or digit first
+        dataset             fashion_mnist…
+    >   seed                0               capstone train --name 'my job'
+        preset              none
+        epochs              25              {
+        batch size          256               "version": 1,
+        lr                  0.05              "kind": "train",
+        weight decay        0.0005            "name": "my job"
+        optimizer           sgd             }
+        schedule            one_cycle
+        warmup epochs       0
+        augment             crop_flip
+        cutout              0
+
+    One training for each seed.
+
+    Enter change  R run  w save  t template  backspace default  ? help  q quit
     "
   `);
 });

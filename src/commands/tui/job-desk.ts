@@ -1,5 +1,5 @@
 /** The form of a job: its fields are the flags of its kind, which the schemas make; so are its checks. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { CapstoneError } from '../../errors/errors.ts';
 import type { SpecProblem } from '../../spec/check.ts';
 import { checkJob } from '../../spec/check-job.ts';
@@ -26,15 +26,22 @@ export function jobDesk(workspace: string, cwd: string): JobDesk {
       return last.draft;
     },
     template(run) {
-      const { job: file } = runPaths(workspace, run);
-      if (!existsSync(file)) return undefined;
-      const job = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+      const job = readJob(runPaths(workspace, run).job);
       const { kind } = job;
       if (typeof kind !== 'string' || !isKind(kind)) return undefined;
       const { values, lost } = flagsOfJob(kind, job);
       return { job: { kind, values }, lost };
     },
   };
+}
+
+/** Empty where it was never written, or is no JSON. */
+function readJob(file: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }
 
 function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {

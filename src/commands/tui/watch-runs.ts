@@ -3,10 +3,11 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import { setImmediate as breathe } from 'node:timers/promises';
 import { plainLines } from '../../progress/plain.ts';
 import { parseCsv } from '../../results/csv.ts';
+import type { RunEvent } from '../../spec/event.ts';
 import { Row } from '../../spec/row.ts';
 import { emptyRun, reduceRun } from '../../state/reduce.ts';
 import { stateOf } from '../../state/summary.ts';
-import { followEvents } from '../../store/event-log.ts';
+import { followEvents, readEvents } from '../../store/event-log.ts';
 import { lockOwner } from '../../store/lock.ts';
 import { runPaths, workspacePaths } from '../../store/paths.ts';
 import type { RunSource, Said, Stop } from '../../tui/run-source.ts';
@@ -46,16 +47,23 @@ export function runSource(workspace: string): RunSource {
       let changed = false;
       let alive = lockOwner(lock)?.alive === true;
       let state = stateOf(view, alive);
+      const take = (event: RunEvent) => {
+        view = reduceRun(view, event);
+        const task = 'task' in event ? (event.task ?? null) : null;
+        const lines = plainLines(event, view);
+        if (lines.length > 0) said = [...said, ...lines.map((text) => ({ task, text }))].slice(-KEPT_SAID);
+      };
       const read = async () => {
-        let count = 0;
-        for await (const event of followEvents(events, 0, stopping.signal)) {
-          view = reduceRun(view, event);
-          const task = 'task' in event ? (event.task ?? null) : null;
-          const lines = plainLines(event, view);
-          if (lines.length > 0) said = [...said, ...lines.map((text) => ({ task, text }))].slice(-KEPT_SAID);
+        // All that is there before anything is shown: a run that ended long ago would pass by as one that goes on.
+        const past = readEvents(events, 0);
+        for (const [index, event] of past.events.entries()) {
+          take(event);
+          if (index % EVENTS_A_BREATH === 0) await breathe();
+        }
+        changed = true;
+        for await (const event of followEvents(events, past.next, stopping.signal)) {
+          take(event);
           changed = true;
-          count += 1;
-          if (count % EVENTS_A_BREATH === 0) await breathe();
         }
       };
       const publish = () => {
@@ -64,7 +72,11 @@ export function runSource(workspace: string): RunSource {
         state = stateOf(view, alive);
         onRun({ view, state, said });
       };
-      void read();
+      // A folder that cannot be read is no reason to end: what was seen stays.
+      read().catch((error: Error) => {
+        said = [...said, { task: null, text: error.message }];
+        changed = true;
+      });
       const stopPublishing = every(FOLLOW_MS, publish);
       const stopLooking = every(ALIVE_MS, () => {
         alive = lockOwner(lock)?.alive === true;
@@ -88,10 +100,7 @@ export function runSource(workspace: string): RunSource {
       if (id === null) return onChange([rows], () => onRows(rowsIn(rows)));
       const { results } = runPaths(workspace, id);
       return onChange([results, rows], () => {
-        const found = existsSync(results)
-          ? Rows.safeParse(JSON.parse(readFileSync(results, 'utf8'))).data
-          : undefined;
-        onRows(found ?? rowsIn(rows).filter(({ run }) => run === id));
+        onRows(existsSync(results) ? ofRun(results) : rowsIn(rows).filter(({ run }) => run === id));
       });
     },
   };
@@ -101,6 +110,14 @@ export function runSource(workspace: string): RunSource {
 function rowsIn(file: string): readonly Row[] {
   try {
     return existsSync(file) ? parseCsv(readFileSync(file, 'utf8'), file).rows : [];
+  } catch {
+    return [];
+  }
+}
+
+function ofRun(file: string): readonly Row[] {
+  try {
+    return Rows.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data ?? [];
   } catch {
     return [];
   }

@@ -249,7 +249,7 @@ function drawDetail(task: TaskView, { columns, ascii }: Frame, height: number): 
     return [
       ...wrap(`${code}: ${printable(message)}`, columns).map((text) => line(text, 'bad')),
       ...(hint === '' ? [] : wrap(printable(hint), columns).map((text) => line(text, 'warn'))),
-      line('r runs it again, l shows its log', 'dim'),
+      line('r runs it again, l shows all of its log', 'dim'),
       [],
     ].slice(0, Math.max(3, height));
   }
@@ -271,6 +271,20 @@ function drawDetail(task: TaskView, { columns, ascii }: Frame, height: number): 
   ];
 }
 
+/** Of a task that failed, the end of its log as it was then, unless the whole log is asked for. */
+function paneOf(state: RunScreenState, model: Model, task: TaskView | undefined) {
+  const none = 'nothing has been written to it';
+  if (state.pane === 'log') {
+    return { title: `log of ${task === undefined ? 'the host' : task.id}`, texts: model.log ?? [], none };
+  }
+  const end = task?.traceback ?? task?.failure?.log_tail ?? '';
+  if (task !== undefined && end.trim() !== '') {
+    return { title: `end of the log of ${task.id}`, texts: end.trimEnd().split('\n'), none };
+  }
+  const texts = (model.followed?.said ?? []).map(({ text }) => text);
+  return { title: 'what the run says', texts, none: 'nothing yet' };
+}
+
 function drawPane(
   state: RunScreenState,
   model: Model,
@@ -279,11 +293,8 @@ function drawPane(
   height: number,
 ): Line[] {
   if (height < 2) return [];
-  const isLog = state.pane === 'log';
-  const title = isLog ? `log of ${task === undefined ? 'the host' : task.id}` : 'what the run says';
-  const texts = isLog ? (model.log ?? []) : (model.followed?.said ?? []).map(({ text }) => text);
+  const { title, texts, none } = paneOf(state, model, task);
   const shown = texts.slice(-(height - 1));
-  const none = isLog ? 'nothing has been written to it' : 'nothing yet';
   return [
     [{ text: `─ ${title} ${'─'.repeat(Math.max(0, columns - widthOf(title) - 4))}`, tone: 'dim' }],
     ...(shown.length === 0 ? [line(none, 'dim')] : shown.map((text) => line(printable(text)))),
