@@ -1,9 +1,9 @@
 import { EXIT, UserError } from '../errors/errors.ts';
+import type { RunSource, Stop } from '../tui/run-source.ts';
 import { defineCommand } from './definition.ts';
 import { PLACE_FLAGS, placeFrom } from './place.ts';
 import { runActions } from './tui/act-on-runs.ts';
 import { jobDesk } from './tui/job-desk.ts';
-import { runSource } from './tui/watch-runs.ts';
 
 export default defineCommand({
   summary: 'Put jobs together, watch runs and read results in the terminal',
@@ -30,7 +30,7 @@ shown is read from the folders of the runs. All keys: ?`,
     delete env['CI'];
     const { openTui } = await import('../tui/open.tsx');
     const code = await openTui({
-      source: runSource(workspace),
+      source: whenLoaded(import('./tui/watch-runs.ts').then((module) => module.runSource(workspace))),
       actions: runActions(place),
       desk: jobDesk(workspace, cwd),
       stdin,
@@ -41,3 +41,24 @@ shown is read from the folders of the runs. All keys: ?`,
     return code === 'interrupted' ? EXIT.cancelled : EXIT.done;
   },
 });
+
+/** The first frame does not wait for what reads the runs: the schemas of all events are a fifth of the start. */
+function whenLoaded(loading: Promise<RunSource>): RunSource {
+  const later = (start: (source: RunSource) => Stop): Stop => {
+    let isStopped = false;
+    let stop: Stop = () => {};
+    void loading.then((source) => {
+      if (!isStopped) stop = start(source);
+    });
+    return () => {
+      isStopped = true;
+      stop();
+    };
+  };
+  return {
+    list: (onRuns) => later((source) => source.list(onRuns)),
+    follow: (run, onRun) => later((source) => source.follow(run, onRun)),
+    log: (run, task, onLines) => later((source) => source.log(run, task, onLines)),
+    rows: (run, onRows) => later((source) => source.rows(run, onRows)),
+  };
+}

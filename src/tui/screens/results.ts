@@ -20,6 +20,7 @@ import { drawScatter } from '../drawings/scatter.ts';
 import { type Binding, moves } from '../keymap.ts';
 import { cell, fitLine, type Line, line, type Span, type Tone, widthOf, windowOf } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
+import { remembered } from '../remembered.ts';
 
 /** What a scatter can show, in the order it goes through. */
 export const AXES: readonly Goal[] = [
@@ -69,13 +70,15 @@ export function results(run: string | null): ResultsState {
 }
 
 /** Those that meet the condition, sorted. A condition that is none shows all: the prompt says what is wrong. */
-export function shownRows({ where, sort }: ResultsState, { rows }: Model): Row[] {
-  const parsed = where.trim() === '' ? undefined : parseExpression(where);
-  const met = (rows ?? []).filter(
-    (row) => parsed === undefined || !parsed.ok || matches(parsed.expression, row),
-  );
-  return sortLines(met, sort === null ? [] : [sort]);
+export function shownRows({ where, sort }: ResultsState, { rows }: Model): readonly Row[] {
+  return rows === null ? [] : sortedRows(rows, where, sort);
 }
+
+const sortedRows = remembered((rows: readonly Row[], where: string, sort: SortKey | null): readonly Row[] => {
+  const parsed = where.trim() === '' ? undefined : parseExpression(where);
+  const met = rows.filter((row) => parsed === undefined || !parsed.ok || matches(parsed.expression, row));
+  return sortLines(met, sort === null ? [] : [sort]);
+});
 
 /** What is read first stands where it is seen without scrolling. */
 const FIRST: readonly ColumnName[] = [
@@ -91,17 +94,32 @@ interface ShownColumn {
   readonly label: string;
   readonly column: ColumnName | undefined;
   readonly align: 'left' | 'right';
+  /** Of the label and of all rows. */
+  readonly width: number;
   text(row: Row): string;
 }
+type Unmeasured = Omit<ShownColumn, 'width'>;
 
 /** Identity columns stay where they are; measures scroll. Those that say the same of all rows can be hidden. */
 export function columnsOf(
-  state: ResultsState,
+  { hidesSame }: ResultsState,
   rows: readonly Row[],
 ): { named: ShownColumn[]; measures: ShownColumn[] } {
+  return measuredColumns(rows, hidesSame);
+}
+
+const measuredColumns = remembered((rows: readonly Row[], hidesSame: boolean) => {
+  const hides = hidesSame && rows.length > 1;
   const { varying } = splitIdentity(rows);
   const named = IDENTITY_COLUMNS.filter(
-    (column) => !state.hidesSame || rows.length < 2 || column === 'level' || varying.includes(column),
+    (column) => !hides || column === 'level' || varying.includes(column),
+  ).map(
+    (column): Unmeasured => ({
+      label: column.replace('_', ' '),
+      column,
+      align: columnNamed(column)?.kind === 'number' ? 'right' : 'left',
+      text: (row) => identityCell(row, column),
+    }),
   );
   const rank = ({ column }: Measure) => {
     const index = column === undefined ? -1 : FIRST.indexOf(column);
@@ -110,19 +128,21 @@ export function columnsOf(
   const measures = measuresFor(rows)
     .toSorted((a, b) => rank(a) - rank(b))
     .map(shownMeasure);
-  const differs = ({ text }: ShownColumn) => new Set(rows.map(text)).size > 1;
-  return {
-    named: named.map((column) => ({
-      label: column.replace('_', ' '),
-      column,
-      align: columnNamed(column)?.kind === 'number' ? 'right' : 'left',
-      text: (row) => identityCell(row, column),
-    })),
-    measures: measures.filter((shown) => !state.hidesSame || rows.length < 2 || differs(shown)),
+  const measured = (shown: Unmeasured) => {
+    const texts = new Set(rows.map(shown.text));
+    const width = Math.max(widthOf(shown.label), ...[...texts].map(widthOf));
+    return { column: { ...shown, width }, differs: texts.size > 1 };
   };
-}
+  return {
+    named: named.map((shown) => measured(shown).column),
+    measures: measures
+      .map(measured)
+      .filter(({ differs }) => !hides || differs)
+      .map(({ column }) => column),
+  };
+});
 
-function shownMeasure({ label, column, original, compressed }: Measure): ShownColumn {
+function shownMeasure({ label, column, original, compressed }: Measure): Unmeasured {
   const text = (row: Row) => {
     const [before, after] = [original?.(row), compressed(row)];
     if (before === undefined) return after;
@@ -146,6 +166,7 @@ const OF_PAIR: Readonly<Record<Format, (a: Row, b: Row) => string>> = {
 
 /** The first two rows that are marked. */
 function pairOf(state: ResultsState, model: Model): readonly [Row, Row] | undefined {
+  if (state.marked.length < 2) return undefined;
   const [a, b] = shownRows(state, model).filter((row) => state.marked.includes(identityKey(row)));
   return a === undefined || b === undefined ? undefined : [a, b];
 }
@@ -338,9 +359,15 @@ export function drawResults(state: ResultsState, model: Model, frame: Frame, hei
   }
 }
 
+const identityOf = remembered(splitIdentity);
+const legendOf = remembered(legendFor);
+const unbeaten = remembered(
+  (rows: readonly Row[], x: Goal, y: Goal) => new Set(frontier(rows, [x, y]).lines),
+);
+
 function drawHead(state: ResultsState, rows: readonly Row[], total: number, { columns }: Frame): Line[] {
   const [first] = rows;
-  const { common } = splitIdentity(rows);
+  const { common } = identityOf(rows);
   const counted = rows.length === total ? `${total} rows` : `${rows.length} of ${total} rows`;
   const parts = [
     state.run ?? 'all runs',
@@ -370,24 +397,19 @@ function drawTable(
   height: number,
 ): Line[] {
   const { named, measures } = columnsOf(state, rows);
-  const widthOfColumn = ({ label, text }: ShownColumn) =>
-    Math.max(widthOf(label), ...rows.map((row) => widthOf(text(row))));
-  const fixed = named.map((column) => ({ ...column, width: Math.min(24, widthOfColumn(column)) }));
+  const fixed = named.map((column) => ({ ...column, width: Math.min(24, column.width) }));
   let room = width - 4 - fixed.reduce((sum, column) => sum + column.width + 2, 0);
-  const fitting = measures
-    .slice(state.offset)
-    .map((column) => ({ ...column, width: widthOfColumn(column) }))
-    .filter((column) => {
-      room -= column.width + 2;
-      return room >= -2;
-    });
+  const fitting = measures.slice(state.offset).filter((column) => {
+    room -= column.width + 2;
+    return room >= -2;
+  });
   const shown = [...fixed, ...fitting];
   const more = measures.length - fitting.length;
   const header: Span[] = shown.map(({ label, align, width: wide }) => ({
     text: `${cell(label, wide, align)}  `,
     tone: 'dim',
   }));
-  const legend = legendFor(rows)
+  const legend = legendOf(rows)
     .split('\n')
     .map((text) => fitLine(line(text, 'dim'), width));
   const note = more > 0 ? [line(`← → ${more} more measures`, 'dim')] : [];
@@ -415,7 +437,7 @@ function drawTable(
 function drawPlot(state: ResultsState, rows: readonly Row[], { columns }: Frame, height: number): Line[] {
   const [x, y] = [AXES[state.x], AXES[state.y]];
   if (x === undefined || y === undefined) return [];
-  const best = new Set(frontier(rows, [x, y]).lines);
+  const best = unbeaten(rows, x, y);
   const chosen = rows[Math.min(state.at, rows.length - 1)];
   const points = rows.flatMap((row) => {
     const [across, up] = [row[x.column], row[y.column]];
