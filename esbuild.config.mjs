@@ -18,6 +18,9 @@ await build({
   target: 'node20.19',
   // Its CommonJS build asks for its parts by a require that no bundler can follow.
   alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
+  // React and ink as they are shipped: development builds are slower, and want a package that is not installed.
+  define: { 'process.env.NODE_ENV': '"production"' },
+  external: ['react-devtools-core'],
   sourcemap: true,
   legalComments: 'none',
   logLevel: 'warning',

@@ -48,8 +48,10 @@ test('src/ imports follow the picture', () => {
   const roomOf = (file: string) =>
     relative(source, file)
       .split('/')[0]
-      ?.replace(/\.(ts|mjs)$/, '') ?? '';
-  const sources = filesBelow(source, '.ts').filter((file) => !file.endsWith('.test.ts'));
+      ?.replace(/\.(tsx?|mjs)$/, '') ?? '';
+  const sources = [...filesBelow(source, '.ts'), ...filesBelow(source, '.tsx')].filter(
+    (file) => !/\.test\.tsx?$/.test(file),
+  );
   const edges = sources.flatMap((file) =>
     [...readFileSync(file, 'utf8').matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) => ({
       file: relative(root, file),

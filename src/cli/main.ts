@@ -46,6 +46,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'List, show, follow, cancel, go on with and remove runs',
     load: () => import('../commands/runs.ts'),
   },
+  tui: {
+    summary: 'Put jobs together, watch runs and read results in the terminal',
+    load: () => import('../commands/tui.ts'),
+  },
   schema: { summary: 'Print a JSON Schema', load: () => import('../commands/schema.ts') },
   setup: { summary: 'Make the Python environment', load: () => import('../commands/setup.ts') },
   doctor: {
@@ -58,19 +62,25 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   try {
-    const named = argv[0] ?? '';
+    const words = argv.length === 0 && isTerminal(io) ? ['tui'] : argv;
+    const named = words[0] ?? '';
     const entry = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
     const command = entry === undefined ? undefined : (await entry.load()).default;
     const program = programWith(command === undefined ? undefined : { name: named, command }, io, (code) => {
       exitCode = code;
     });
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     io.stderr.write(drawError(error));
     return error instanceof CapstoneError ? error.exitCode : EXIT.taskFailed;
   }
   return exitCode;
+}
+
+/** Alone on a terminal the program opens its UI; elsewhere it says its help. */
+function isTerminal({ stdin, stdout, env }: Io): boolean {
+  return stdin.isTTY && stdout.isTTY && env['TERM'] !== 'dumb';
 }
 
 function programWith(

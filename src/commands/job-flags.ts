@@ -6,6 +6,7 @@
 import { UserError } from '../errors/errors.ts';
 import type { JobKind } from '../spec/job.ts';
 import { jsonSchema } from '../spec/json-schema.ts';
+import type { JobField } from '../tui/run-source.ts';
 import type { Flag, FlagValues } from './definition.ts';
 
 interface Property {
@@ -55,8 +56,56 @@ export function jobFromFlags(kind: JobKind, values: FlagValues): Record<string, 
   return job;
 }
 
+/** The same flags as fields of a form, where a switch is a choice. */
+export function jobFields(kind: JobKind): JobField[] {
+  return targets(kind).map(({ flag, property }) => {
+    const isSwitch = property.type === 'boolean';
+    return {
+      flag: flag.name,
+      label: flag.name.replace(/^--/, '').replaceAll('-', ' '),
+      description: flag.description,
+      default: isSwitch ? String(property.default ?? false) : (flag.default ?? ''),
+      choices: isSwitch ? ['false', 'true'] : [...(property.enum ?? property.items?.enum ?? [])],
+      several: property.type === 'array',
+    };
+  });
+}
+
+/** The flags that stand for a job, as far as flags can: `lost` names the keys that no flag holds. */
+export function flagsOfJob(
+  kind: JobKind,
+  job: Readonly<Record<string, unknown>>,
+): { values: Record<string, string>; lost: string[] } {
+  const values: Record<string, string> = {};
+  const lost: string[] = [];
+  for (const { flag, paths, property } of targets(kind)) {
+    const texts = paths.map((path) => textAt(job, path, property));
+    const [text] = texts;
+    // One flag sets all of its keys.
+    if (text === undefined || texts.some((other) => other !== text))
+      lost.push(paths.map((path) => path.join('.')).join(', '));
+    else if (text !== '') values[flag.name] = text;
+  }
+  return { values, lost };
+}
+
+/** As it is typed: empty for what has its default, undefined for what no text can say. */
+function textAt(job: object, path: readonly string[], property: Property): string | undefined {
+  const value = path.reduce<unknown>(
+    (inner, key) => (inner as Record<string, unknown> | undefined)?.[key],
+    job,
+  );
+  const entries = [value ?? []].flat() as unknown[];
+  if (entries.length === 0 || JSON.stringify(value) === JSON.stringify(property.default)) return '';
+  const isText = (entry: unknown) => typeof entry !== 'object' && !String(entry).includes(',');
+  const isWhole = property.items?.['x-whole'] === true;
+  return entries.every(isText) && !(isWhole && entries.length > 1) ? entries.join(',') : undefined;
+}
+
 function givenValue(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
   if (typeof given === 'boolean') return given;
+  // A form says it in words; on a command line a switch has no value.
+  if (property.type === 'boolean') return given === 'true';
   const texts = typeof given === 'string' ? [given] : given;
   return property.type === 'array'
     ? texts.flatMap((text) => listValue(flag, text, property.items ?? {}))

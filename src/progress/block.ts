@@ -1,13 +1,13 @@
 /** On a terminal: what runs now as one block, drawn in place; what is settled as lines above it that stay. */
 import { createLogUpdate } from 'log-update';
 import picocolors from 'picocolors';
+import { fitting, truncate } from '../results/fit.ts';
 import { printable } from '../results/printable.ts';
 import type { RunEvent } from '../spec/event.ts';
 import { emptyRun, reduceRun } from '../state/reduce.ts';
 import { countTasks, describeMetric, overallProgress, phaseFraction } from '../state/select.ts';
 import type { RunView, TaskView } from '../state/view.ts';
 import { formatDuration, formatPercent, formatRate } from '../units.ts';
-import { fitting, truncate } from './fit.ts';
 import { plainLines } from './plain.ts';
 
 const FRAME_MS = 100;

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { fitting, truncate } from '../results/fit.ts';
 import type { OrchestratorEvent, RunEvent, WorkerEvent } from '../spec/event.ts';
 import { emptyRun, reduceRun } from '../state/reduce.ts';
 import type { RunView } from '../state/view.ts';
 import { drawBlock, settledLines } from './block.ts';
-import { fitting, truncate } from './fit.ts';
 import { plainLines } from './plain.ts';
 import { createProgress } from './progress.ts';
 

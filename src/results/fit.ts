@@ -6,12 +6,13 @@ const graphemes = new Intl.Segmenter();
 /** The text, or as much of its beginning as leaves room for an ellipsis. */
 export function truncate(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
+  if (width < 1) return '';
   let kept = '';
   for (const { segment } of graphemes.segment(text)) {
     if (stringWidth(kept + segment) > width - 1) break;
     kept += segment;
   }
-  return width < 1 ? '' : `${kept}…`;
+  return `${kept}…`;
 }
 
 /** As many parts from the first on as fit beside each other. */

@@ -1,0 +1,102 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { FakeRuns } from '../../../test/fixtures/fake-runs.ts';
+import { PACKAGE_ROOT, temporaryFolder } from '../../../test/rig.ts';
+import { JOB_SCHEMAS, type JobKind } from '../../spec/job.ts';
+import { runPaths } from '../../store/paths.ts';
+import { jobFromFlags } from '../job-flags.ts';
+import { jobDesk } from './job-desk.ts';
+
+const workspace = temporaryFolder();
+const desk = jobDesk(workspace, workspace);
+const RUN = '20261124T120000Z-small-0001';
+
+function templateOf(job: object) {
+  const { job: file } = runPaths(workspace, RUN);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(job));
+  return desk.template(RUN);
+}
+
+test.each(Object.keys(JOB_SCHEMAS))('a job of kind %s needs nothing to be typed', (kind) => {
+  expect(desk.draft({ kind, values: {} })).toEqual({
+    text: `${JSON.stringify({ version: 1, kind }, null, 2)}\n`,
+    command: `capstone ${kind}`,
+    problems: [],
+  });
+  expect(desk.fields(kind).every(({ label, description }) => label !== '' && description !== '')).toBe(true);
+});
+
+test('what is typed stands in the file and in the command, and what is wrong is said at once', () => {
+  const values = {
+    '--epochs': '3',
+    '--levels': '1-2,5',
+    '--require': 'acc_drop<=0.5',
+    '--peak-memory': 'true',
+  };
+  const { text, command, problems } = desk.draft({ kind: 'sweep', values });
+  expect(JSON.parse(text)).toEqual({
+    version: 1,
+    kind: 'sweep',
+    levels: [1, 2, 5],
+    train: { epochs: 3 },
+    benchmark: { peak_memory: true },
+    require: ['acc_drop<=0.5'],
+  });
+  expect(command).toBe("capstone sweep --levels 1-2,5 --epochs 3 --peak-memory --require 'acc_drop<=0.5'");
+  expect(problems).toEqual([]);
+  const wrong = { '--epochs': 'many', '--model': 'resnet81' };
+  expect(desk.draft({ kind: 'train', values: wrong }).problems).toEqual([
+    { flag: '--epochs', message: '--epochs: expected a number, found "many"' },
+  ]);
+  expect(desk.draft({ kind: 'train', values: { '--model': 'resnet81' } }).problems).toEqual([
+    {
+      flag: '--model',
+      message: expect.stringMatching(
+        /^--model: found "resnet81"\. Did you mean "resnet18"\? Expected one of/,
+      ),
+    },
+  ]);
+});
+
+test.each(
+  readdirSync(join(PACKAGE_ROOT, 'examples')).filter((file) => !/cifar10-(classic-vit|fast)/.test(file)),
+)('examples/%s as a template is the same job', (file) => {
+  const job = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'examples', file), 'utf8'));
+  const template = templateOf(job);
+  expect(template?.lost).toEqual([]);
+  const raw = jobFromFlags(job.kind as JobKind, template?.job.values ?? {});
+  const schema = JOB_SCHEMAS[job.kind as JobKind];
+  expect(schema.parse(raw)).toEqual(schema.parse({ ...job, $schema: undefined }));
+});
+
+test('what no field can hold is named', () => {
+  const job = {
+    kind: 'sweep',
+    models: [{ name: 'mine', arch: 'resnet18' }],
+    train: { threads: 2 },
+    levels: [2],
+  };
+  expect(templateOf(job)).toEqual({
+    job: { kind: 'sweep', values: { '--levels': '2' } },
+    lost: ['models', 'train.threads, benchmark.threads'],
+  });
+});
+
+test('the form: a field is changed, a wrong one marked, and only a job that can run is run', () => {
+  const runs = new FakeRuns({ desk });
+  runs.ui.resize({ columns: 100, rows: 30 });
+  runs.onRuns([]);
+  runs.press('n', 'down', 'down').press('enter', 'ctrl-u').type('resnet81').press('enter');
+  expect(runs.frame()).toContain('> ✗ model               resnet81');
+  expect(runs.press('R').asked).toEqual([]);
+  expect(runs.frame()).toContain('Did you mean "resnet18"?');
+  runs.press('u', 'up').press('enter').type('mine').press('enter');
+  expect(runs.frame()).toContain('✓ ready to run');
+  expect(runs.frame()).toContain('capstone sweep --name mine');
+  runs.press('w', 'enter', 'R');
+  expect(runs.asked).toEqual(['write job.json: {', 'start {"kind":"sweep","values":{"--name":"mine"}}']);
+  runs.press('up', 'right');
+  expect(runs.frame()).toContain('capstone train --name mine');
+});

@@ -1,0 +1,167 @@
+/** What the UI sees, read from the folders of the runs. Each is looked at by the clock: that bounds how often. */
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { plainLines } from '../../progress/plain.ts';
+import { parseCsv } from '../../results/csv.ts';
+import type { RunEvent } from '../../spec/event.ts';
+import { Row } from '../../spec/row.ts';
+import { emptyRun, reduceRun } from '../../state/reduce.ts';
+import { stateOf } from '../../state/summary.ts';
+import { followEvents, readEvents } from '../../store/event-log.ts';
+import { lockOwner } from '../../store/lock.ts';
+import { runPaths, workspacePaths } from '../../store/paths.ts';
+import type { RunSource, Said, Stop } from '../../tui/run-source.ts';
+import { RunList } from './run-list.ts';
+
+const LIST_MS = 1000;
+const FOLLOW_MS = 100;
+const FILE_MS = 500;
+/** How often it is looked whether a run's orchestrator is still there. */
+const ALIVE_MS = 1000;
+const KEPT_SAID = 300;
+const LOG_BYTES = 64 * 1024;
+/** A long log is read without keeping keys waiting. */
+const EVENTS_A_BREATH = 200;
+
+const Rows = Row.array();
+
+export function runSource(workspace: string): RunSource {
+  return {
+    list(onRuns) {
+      const list = new RunList(workspace);
+      let shown = '';
+      return every(LIST_MS, () => {
+        const runs = list.read(Date.now());
+        const text = JSON.stringify(runs);
+        if (text === shown) return;
+        shown = text;
+        onRuns(runs);
+      });
+    },
+
+    follow(id, onRun) {
+      const { events, lock } = runPaths(workspace, id);
+      const stopping = new AbortController();
+      let view = emptyRun(id);
+      let said: Said[] = [];
+      let changed = false;
+      let alive = lockOwner(lock)?.alive === true;
+      let state = stateOf(view, alive);
+      const take = (event: RunEvent) => {
+        view = reduceRun(view, event);
+        const task = 'task' in event ? (event.task ?? null) : null;
+        const lines = plainLines(event, view);
+        if (lines.length > 0) said = [...said, ...lines.map((text) => ({ task, text }))].slice(-KEPT_SAID);
+      };
+      const read = async () => {
+        // All that is there before anything is shown: a run that ended long ago would pass by as one that goes on.
+        const past = readEvents(events, 0);
+        for (const [index, event] of past.events.entries()) {
+          take(event);
+          if (index % EVENTS_A_BREATH === 0) await breathe();
+        }
+        changed = true;
+        for await (const event of followEvents(events, past.next, stopping.signal)) {
+          take(event);
+          changed = true;
+        }
+      };
+      const publish = () => {
+        if (!changed) return;
+        changed = false;
+        state = stateOf(view, alive);
+        onRun({ view, state, said });
+      };
+      // A folder that cannot be read is no reason to end: what was seen stays.
+      read().catch((error: Error) => {
+        said = [...said, { task: null, text: error.message }];
+        changed = true;
+      });
+      const stopPublishing = every(FOLLOW_MS, publish);
+      const stopLooking = every(ALIVE_MS, () => {
+        alive = lockOwner(lock)?.alive === true;
+        if (stateOf(view, alive) !== state) changed = true;
+      });
+      return () => {
+        stopping.abort();
+        stopPublishing();
+        stopLooking();
+      };
+    },
+
+    log(id, task, onLines) {
+      const paths = runPaths(workspace, id);
+      const file = task === null ? paths.hostLog : paths.taskLog(task);
+      return onChange([file], () => onLines(endOf(file)));
+    },
+
+    rows(id, onRows) {
+      const { rows } = workspacePaths(workspace);
+      if (id === null) return onChange([rows], () => onRows(rowsIn(rows)));
+      const { results } = runPaths(workspace, id);
+      return onChange([results, rows], () => {
+        onRows(existsSync(results) ? ofRun(results) : rowsIn(rows).filter(({ run }) => run === id));
+      });
+    },
+  };
+}
+
+/** A file that cannot be read as rows has none to show; `capstone results` says what is wrong with it. */
+function rowsIn(file: string): readonly Row[] {
+  try {
+    return existsSync(file) ? parseCsv(readFileSync(file, 'utf8'), file).rows : [];
+  } catch {
+    return [];
+  }
+}
+
+function ofRun(file: string): readonly Row[] {
+  try {
+    return Rows.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function endOf(file: string): string[] {
+  let open: number;
+  try {
+    open = openSync(file, 'r');
+  } catch {
+    return [];
+  }
+  try {
+    const { size } = statSync(file);
+    const bytes = Buffer.alloc(Math.min(size, LOG_BYTES));
+    const read = readSync(open, bytes, 0, bytes.length, size - bytes.length);
+    const text = bytes.toString('utf8', 0, read).trimEnd();
+    return text === '' ? [] : text.split('\n');
+  } finally {
+    closeSync(open);
+  }
+}
+
+/** At once, then whenever one of the files is another. */
+function onChange(files: readonly string[], look: () => void): Stop {
+  let before: string | undefined;
+  return every(FILE_MS, () => {
+    const stamps = files.map((file) => {
+      const stats = statSync(file, { throwIfNoEntry: false });
+      return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+    });
+    const now = stamps.join();
+    if (now === before) return;
+    before = now;
+    look();
+  });
+}
+
+/** At once, but after whoever asks has gone on; then by the clock, until it is stopped. */
+function every(ms: number, act: () => void): Stop {
+  const first = setImmediate(act);
+  const timer = setInterval(act, ms).unref();
+  return () => {
+    clearImmediate(first);
+    clearInterval(timer);
+  };
+}

@@ -1,0 +1,85 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { AlternateScreen } from './terminal.ts';
+
+class FakeTty extends EventEmitter {
+  columns = 80;
+  rows = 24;
+  written: string[] = [];
+  isFull = false;
+  write(text: string): boolean {
+    this.written.push(text);
+    return !this.isFull;
+  }
+  taken(): string {
+    return this.written.splice(0).join('').replaceAll('\u001b[', '^');
+  }
+}
+
+let tty: FakeTty;
+let screen: AlternateScreen;
+beforeEach(() => {
+  vi.useFakeTimers();
+  tty = new FakeTty();
+  screen = new AlternateScreen(tty as unknown as NodeJS.WriteStream);
+  screen.enter();
+  vi.advanceTimersByTime(1000);
+  expect(tty.taken()).toBe('^?1049h^?25l^2J^H');
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('only lines that changed are written, each erased before it', () => {
+  screen.write('a\nb');
+  expect(tty.taken()).toBe('^?2026h^1;1H^2Ka^0m^2;1H^2Kb^0m^?2026l');
+  vi.advanceTimersByTime(100);
+  screen.write('a\nc');
+  expect(tty.taken()).toBe('^?2026h^2;1H^2Kc^0m^?2026l');
+  vi.advanceTimersByTime(100);
+  screen.write('a');
+  expect(tty.taken()).toBe('^?2026h^2;1H^2K^0m^?2026l');
+});
+
+test('ten frames a second at most, and the last one is drawn', () => {
+  for (let frame = 0; frame < 200; frame += 1) {
+    screen.write(`frame ${frame}`);
+    vi.advanceTimersByTime(10);
+  }
+  vi.advanceTimersByTime(100);
+  expect(tty.written.length).toBeLessThanOrEqual(21);
+  expect(tty.taken()).toContain('frame 199');
+});
+
+test('a terminal that is slower than we are is waited for', () => {
+  tty.isFull = true;
+  screen.write('one');
+  tty.taken();
+  screen.write('two');
+  vi.advanceTimersByTime(1000);
+  expect(tty.taken()).toBe('');
+  tty.isFull = false;
+  tty.emit('drain');
+  expect(tty.taken()).toContain('two');
+});
+
+test('a frame is one line less than the terminal, and drawn whole when that is resized', () => {
+  tty.rows = 3;
+  screen.write('a\nb\nc\nd');
+  expect(tty.taken()).not.toContain('c');
+  tty.rows = 4;
+  tty.emit('resize');
+  expect(tty.taken()).toBe('^?2026h^2J^1;1H^2Ka^0m^2;1H^2Kb^0m^3;1H^2Kc^0m^?2026l');
+});
+
+test('leaving restores the cursor and the screen once, and nothing is drawn after it', () => {
+  screen.write('a');
+  screen.write('b');
+  tty.taken();
+  screen.leave();
+  screen.leave();
+  screen.write('c');
+  vi.advanceTimersByTime(1000);
+  tty.emit('resize');
+  expect(tty.taken()).toBe('^0m^?25h^?1049l');
+});

@@ -1,0 +1,169 @@
+/** The terminal UI in a real terminal, with real runs: what is started goes on without it, and it leaves no trace. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { afterEach, expect, onTestFailed, test } from 'vitest';
+import { CLI, isRunning, temporaryFolder, until, Workspace } from './rig.ts';
+import { TerminalSession } from './terminal.ts';
+
+const cache = temporaryFolder();
+const opened: TerminalSession[] = [];
+
+function open(workspace: Workspace, options: Partial<ConstructorParameters<typeof TerminalSession>[0]> = {}) {
+  const session = new TerminalSession({ cwd: workspace.folder, env: workspace.env, ...options });
+  opened.push(session);
+  return session;
+}
+
+afterEach(() => {
+  for (const session of opened.splice(0)) if (session.ended === undefined) session.hangUp();
+});
+
+/** Screen, cursor, and the terminal's own line editing are as they were. */
+function expectRestored(session: TerminalSession): void {
+  expect(session.isAlternate()).toBe(false);
+  expect(session.raw.lastIndexOf('\u001b[?25h')).toBeGreaterThan(session.raw.lastIndexOf('\u001b[?25l'));
+}
+
+test('from an empty folder to a run that goes on without it, seen and cancelled by a second one', async () => {
+  const workspace = new Workspace(cache);
+  // Whatever fails here, the run does not outlive the test.
+  onTestFailed(() => workspace.start('runs', 'cancel', 'latest').then(() => {}));
+  const first = open(workspace);
+  await first.shows(/No runs here yet/);
+  first.press('\r');
+  await first.shows(/> ● running +quickstart +sweep/);
+  const [id = ''] = workspace.runs();
+  first.press('\r');
+  await first.shows(new RegExp(`runs / ${id}\n\n● running {2}sweep quickstart {2}0 of 11 tasks`));
+  await first.shows(/> ● train/);
+  first.press('q');
+  await first.shows(/A run that you started goes on\. Leave running, or cancel\?/);
+  first.press('l');
+  expect(await first.end()).toEqual({ exit_code: 0, signal: null });
+  expectRestored(first);
+
+  const second = open(workspace, { columns: 120, rows: 40 });
+  await second.shows(/> ● running +quickstart/);
+  second.press('\r');
+  await second.shows(/> ● train/);
+  await second.shows(/host: ready, Python/);
+  second.resize(80, 24);
+  await second.shows(/c cancel task {2}x cancel run .* q quit\n*$/);
+  second.press('x');
+  await second.shows(new RegExp(`Cancel ${id}\\?`));
+  second.press('y');
+  await second.shows(/- cancelled {2}sweep quickstart/);
+  const events = workspace.events(id);
+  expect(events.at(-1)).toMatchObject({ type: 'run_ended', outcome: 'cancelled' });
+  const started = events.find(({ type }) => type === 'started');
+  await until(() => !isRunning(Number(started?.['pid'])));
+  second.press('\u001b');
+  await second.shows(/> - cancelled +quickstart/);
+  // Its orchestrator has said that it is over, and ends.
+  await until(() => !existsSync(workspace.path('runs', id, 'lock')));
+  second.press('dy');
+  await second.shows(/No runs here yet/);
+  expect(workspace.runs()).toEqual([]);
+  // It started no run, so it does not ask.
+  second.press('q');
+  expect(await second.end()).toEqual({ exit_code: 0, signal: null });
+  expectRestored(second);
+}, 180_000);
+
+test('a run that cannot start says why and what to do', async () => {
+  const workspace = new Workspace(cache);
+  const session = open(workspace, { env: { ...workspace.env, CAPSTONE_PYTHON: '/nowhere/python' } });
+  await session.shows(/No runs here yet/);
+  session.press('\r');
+  await session.shows(/error: .*\/nowhere\/python/);
+  expect(existsSync(workspace.path('runs'))).toBe(false);
+});
+
+test.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
+  '%s ends it with the terminal as it was',
+  async (signal) => {
+    const session = open(new Workspace(cache));
+    await session.shows(/No runs here yet/);
+    expect(session.isAlternate()).toBe(true);
+    session.kill(signal);
+    expect(await session.end()).toEqual({ exit_code: null, signal });
+    expectRestored(session);
+  },
+);
+
+test('a crash says what it was on the terminal as it was', async () => {
+  const crash = "setTimeout(() => { throw new Error('made up'); }, 1500)";
+  const session = open(new Workspace(cache), {
+    command: [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(crash)}`, CLI],
+  });
+  await session.shows(/No runs here yet/);
+  expect((await session.end()).exit_code).not.toBe(0);
+  expectRestored(session);
+  expect(session.text()).toContain('Error: made up');
+});
+
+test('Ctrl-C quits with 130', async () => {
+  const session = open(new Workspace(cache));
+  await session.shows(/No runs here yet/);
+  session.press('\u0003');
+  expect((await session.end()).exit_code).toBe(130);
+  expectRestored(session);
+});
+
+test('Ctrl-Z gives the shell back, and fg the UI', async () => {
+  const workspace = new Workspace(cache);
+  const session = open(workspace, { command: ['bash', '--norc', '--noprofile', '-i'] });
+  session.press(`PS1='$ '; clear; '${process.execPath}' '${CLI}'\r`);
+  await session.shows(/No runs here yet/);
+  session.press('\u001a');
+  await session.shows(/Stopped/);
+  expectRestored(session);
+  // The shell echoes: it is in its own mode again.
+  session.press('echo he""re\r');
+  await session.shows(/\nhere\n/);
+  session.press('fg\r');
+  await session.shows(/No runs here yet/);
+  expect(session.isAlternate()).toBe(true);
+  session.press('q');
+  await until(() => !session.isAlternate());
+  session.press('exit\r');
+  await session.end();
+}, 60_000);
+
+test('without colours nothing is coloured, and in ASCII nothing is anything else', async () => {
+  const session = open(new Workspace(cache), { args: ['tui', '--ascii'] });
+  await session.shows(/No runs here yet/);
+  session.press('n');
+  await session.shows(/\+ ready to run/);
+  session.press('\u001b?');
+  await session.shows(/Keys/);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: this is how colours are set
+  expect(session.raw).not.toMatch(/\u001b\[(3[0-7]|4[0-7]|9[0-7]|38;|48;)/);
+  const others = [...session.raw].filter((character) => character > '~');
+  expect(others).toEqual([]);
+});
+
+test('without a terminal there is no UI, and help does not load what draws one', async () => {
+  const workspace = new Workspace(cache);
+  const alone = await workspace.start();
+  expect(alone.stdout).toContain('Usage: capstone');
+  expect(await workspace.start('tui')).toMatchObject({
+    exitCode: 2,
+    stderr:
+      'error: the terminal UI needs a terminal for its input and its output\n  See the runs without one: capstone runs',
+  });
+  // Node lists there every file that it has loaded.
+  const coverage = workspace.path('coverage');
+  const env = { ...workspace.env, NODE_V8_COVERAGE: coverage };
+  await execa(process.execPath, [CLI, '--help'], { env, extendEnv: false });
+  const [report = ''] = readdirSync(coverage);
+  const { result } = JSON.parse(readFileSync(join(coverage, report), 'utf8')) as {
+    result: { url: string }[];
+  };
+  const loaded = result.map(({ url }) => url).filter((url) => url.includes('/dist/'));
+  expect(loaded.length).toBeGreaterThan(0);
+  const texts = loaded.map((url) => readFileSync(fileURLToPath(url), 'utf8'));
+  expect(texts.filter((text) => text.includes('react-reconciler'))).toEqual([]);
+});
