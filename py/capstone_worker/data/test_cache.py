@@ -97,7 +97,9 @@ def test_two_at_once_decode_once(pets: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [event["type"] for event in events].count("phase") == 1
+    phases = [event["phase"] for event in events if event["type"] == "phase"]
+    assert phases.count("decode") == 1
+    assert set(phases) <= {"decode", "wait"}  # where decoding takes long, the others say that they wait
 
 
 def test_decoding_that_is_killed_is_done_again(pets: Path, cache: Path) -> None:
