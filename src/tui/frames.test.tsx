@@ -297,8 +297,8 @@ test('results as a table and as a scatter', () => {
     > ◆     3  92.20 → 91.60         0.60  2.31 → 1.70      1.36         faster
             5  92.20 → 88.10         4.10  2.31 → 2.90      0.80         slower
 
+    ← → 1 more measures
     CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
-
 
 
 

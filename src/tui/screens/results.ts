@@ -80,7 +80,7 @@ const sortedRows = remembered((rows: readonly Row[], where: string, sort: SortKe
   return sortLines(met, sort === null ? [] : [sort]);
 });
 
-/** What is read first stands where it is seen without scrolling. */
+/** What is read first stands where it is seen without scrolling, also where all rows say the same. */
 const FIRST: readonly ColumnName[] = [
   'compressed_acc',
   'acc_drop',
@@ -121,7 +121,7 @@ const measuredColumns = remembered((rows: readonly Row[], hidesSame: boolean) =>
       text: (row) => identityCell(row, column),
     }),
   );
-  const rank = ({ column }: Measure) => {
+  const rank = ({ column }: { readonly column?: ColumnName | undefined }) => {
     const index = column === undefined ? -1 : FIRST.indexOf(column);
     return index === -1 ? FIRST.length : index;
   };
@@ -137,7 +137,7 @@ const measuredColumns = remembered((rows: readonly Row[], hidesSame: boolean) =>
     named: named.map((shown) => measured(shown).column),
     measures: measures
       .map(measured)
-      .filter(({ differs }) => !hides || differs)
+      .filter(({ column, differs }) => !hides || differs || rank(column) < FIRST.length)
       .map(({ column }) => column),
   };
 });
