@@ -9,7 +9,7 @@ export default defineCommand({
   summary: 'Put jobs together, watch runs and read results in the terminal',
   description: `The same as capstone alone on a terminal. Every run is a process of its own and goes on when this is closed; what is
 shown is read from the folders of the runs. All keys: ?`,
-  examples: ['capstone', 'capstone tui --ascii'],
+  examples: ['capstone tui', 'capstone tui --ascii'],
   flags: [
     { name: '--ascii', description: 'Draw with the characters of ASCII alone, for fonts without others.' },
     ...PLACE_FLAGS,
