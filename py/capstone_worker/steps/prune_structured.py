@@ -15,6 +15,7 @@ import copy
 import importlib.util
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -24,7 +25,6 @@ from torch.nn import functional as F
 
 from ..data.subset import balanced_subset
 from ..errors import MachineError, Stopped, UserError
-from ..measure.counts import parameter_counts
 from ..measure.macs import macs
 from ..report import Report, progress
 from ..training.batches import normalized
@@ -76,7 +76,7 @@ class PruneStructured:
         """
         pruned = copy.deepcopy(network).eval().requires_grad_(True)
         images = torch.zeros(1, 3, context.image_size, context.image_size)
-        before = self._measure(pruned, context.image_size)
+        before = {what: size(pruned, context.image_size) for what, size in _SIZES.items()}
         goal = (1 - self.ratio) * before[self.target]
         pruner = _pruner(pruned, images, self)
         left = before[self.target]
@@ -88,7 +88,7 @@ class PruneStructured:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of groups that are down to their last channels
                 pruner.step()
-            left = self._measure(pruned, context.image_size)[self.target]
+            left = _SIZES[self.target](pruned, context.image_size)
             progress(report, self.name, done=done, total=ROUNDS, unit="rounds", seconds=0)
             if left <= goal:
                 break
@@ -102,16 +102,16 @@ class PruneStructured:
         for parameter in pruned.parameters():
             parameter.grad = None
         record = {"step": self.name, **self.__dict__}
-        after = self._measure(pruned, context.image_size)
-        for what in ("macs", "params"):
-            record |= {f"{what}_before": before[what], f"{what}_after": after[what]}
+        for what, size in _SIZES.items():
+            record |= {f"{what}_before": before[what], f"{what}_after": size(pruned, context.image_size)}
         return Applied(pruned, record)
 
-    def _measure(self, network: fx.GraphModule, image_size: int) -> dict[str, int]:
-        return {
-            "macs": macs(network, image_size),
-            "params": parameter_counts(network).params,
-        }
+
+_SIZES: dict[Target, Callable[[nn.Module, int], int]] = {
+    "macs": macs,
+    "params": lambda network, _: sum(parameter.numel() for parameter in network.parameters()),
+}
+"""size(network, image_size)"""
 
 
 def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured) -> Any:  # noqa: ANN401 - torch-pruning has no types

@@ -95,7 +95,7 @@ def network_of(arch: str) -> fx.GraphModule:
     torch.manual_seed(0)
     if arch == "mine":
         return trace(Mine().eval())
-    stem = "cifar" if arch.startswith("resnet") else "imagenet"
+    stem = "cifar" if arch == "resnet20" else "imagenet"  # on small maps the large ones are quick
     return trace(build(arch, num_classes=10, stem=stem, image_size=32, seed=0).eval())  # type: ignore[arg-type]
 
 
@@ -133,7 +133,7 @@ def test_smaller_in_int8_packed_and_the_same_bits_in_a_fresh_process(arch: str, 
     network = network_of(arch)
     context = Context(32, network, load=few)
     is_large = parameter_counts(network).params > 2e7  # most of it goes, so that the test is quick
-    chain = [{**PRUNE, "ratio": 0.85}, *CHAIN[1:]] if is_large else CHAIN
+    chain = [{**PRUNE, "ratio": 0.95}, *CHAIN[1:]] if is_large else CHAIN
     found, records = apply_steps(network, chain, context, ignore)
     assert [record["step"] for record in records] == [step["step"] for step in CHAIN]
     record = {"model": {"arch": arch, "num_classes": 10, "image_size": 32}}
