@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class PruneStructured:
         before = {what: size(pruned, context.image_size) for what, size in _SIZES.items()}
         goal = (1 - self.ratio) * before[self.target]
         pruner = _pruner(pruned, images, self)
-        left = before[self.target]
+        left, started = before[self.target], time.monotonic()
         for done in range(1, ROUNDS + 1):
             if context.should_stop():
                 raise Stopped
@@ -89,7 +90,8 @@ class PruneStructured:
                 warnings.simplefilter("ignore")  # of groups that are down to their last channels
                 pruner.step()
             left = _SIZES[self.target](pruned, context.image_size)
-            progress(report, self.name, done=done, total=ROUNDS, unit="rounds", seconds=0)
+            seconds = time.monotonic() - started
+            progress(report, self.name, done=done, total=ROUNDS, unit="rounds", seconds=seconds)
             if left <= goal:
                 break
         else:

@@ -105,16 +105,16 @@ def cut_out(images: Tensor, batch: Epoch, side: int) -> Tensor:
 
     Args:
         images: (B, C, S, S) float32.
-        batch: of the same B images, on their device.
+        batch: of the same B images.
         side: of the square in pixels; 0: no square.
     """
     if side == 0:
         return images
     first = (batch.hole - side // 2)[:, :, None]
-    position = torch.arange(images.shape[-1], device=images.device)
+    position = torch.arange(images.shape[-1], device=batch.hole.device)
     rows, columns = ((first <= position) & (position < first + side)).unbind(1)
     squares = rows[:, None, :, None] & columns[:, None, None, :]
-    return images.masked_fill_(squares, 0.0)
+    return images.masked_fill_(squares.to(images.device), 0.0)
 
 
 def normalized(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
