@@ -24,6 +24,7 @@ from ..training.batches import normalized
 from .base import Applied, Context
 from .bits_by_sensitivity import choose_bits, divergence
 from .channel_grid import quantize_channels
+from .not_finite import refuse_not_finite
 
 IMAGES = 256
 """Class-balanced images of the training set, on which layers are compared."""
@@ -71,12 +72,7 @@ class Pack:
         packed = copy.deepcopy(network).eval()
         weights = float_weights(packed)
         for name, weight in weights.items():
-            if not weight.isfinite().all():
-                raise UserError(
-                    "weights_not_finite",
-                    f"pack: {name} holds NaN or infinity",
-                    "The training diverged: train again with a smaller learning rate",
-                )
+            refuse_not_finite(self.name, name, weight)
         before = sum(tensor.nbytes for tensor in packed.state_dict().values())
         said: dict[str, Any] = {}
         if self.bits == "auto":

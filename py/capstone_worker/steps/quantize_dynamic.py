@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..models import Int8Linear
 from ..report import Report
 from .base import Applied, Context
+from .not_finite import refuse_not_finite
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,7 @@ class QuantizeDynamic:
             if type(module) is nn.Linear  # the output projection of an attention is of a subclass
         }
         for name, linear in linears.items():
-            if not linear.weight.isfinite().all():
-                raise UserError(
-                    "weights_not_finite",
-                    f"quantize_dynamic: {name}.weight holds NaN or infinity",
-                    "The training diverged: train again with a smaller learning rate",
-                )
+            refuse_not_finite(self.name, f"{name}.weight", linear.weight)
             quantized.add_submodule(name, _int8(linear))
         return Applied(quantized, {"step": self.name, "layers": len(linears)})
 

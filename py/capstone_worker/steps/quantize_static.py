@@ -26,6 +26,7 @@ from ..training.batches import normalized
 from .base import Applied, Context
 from .fold_batch_norm import fold_batch_norms
 from .int8_layers import with_int8_layers
+from .not_finite import refuse_not_finite
 from .place_edges import layers_to_quantize, place_edges
 
 Backend = Literal["x86", "qnnpack"]
@@ -104,7 +105,8 @@ class QuantizeStatic:
                 "Leave the step out of this model's recipe",
             )
         for name, layer in layers.items():
-            _refuse_not_finite(name, layer)
+            for part, tensor in layer.named_parameters():
+                refuse_not_finite(self.name, f"{name}.{part}", tensor)
         backend = _this_machine() if self.backend == "auto" else self.backend
         observers = place_edges(quantized, lambda: _Observer(LARGEST[backend]))
         samples = self._calibrate(quantized, context, report)
@@ -166,13 +168,3 @@ class _Observer(nn.Module):
 
 def _this_machine() -> Backend:
     return "x86" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "qnnpack"
-
-
-def _refuse_not_finite(name: str, layer: nn.Conv2d | nn.Linear) -> None:
-    for part, tensor in layer.named_parameters():
-        if not tensor.isfinite().all():
-            raise UserError(
-                "weights_not_finite",
-                f"quantize_static: {name}.{part} holds NaN or infinity",
-                "The training diverged: train again with a smaller learning rate",
-            )
