@@ -18,9 +18,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
+from capstone_worker.data.cache import Dataset
+from capstone_worker.data.decode import open_split
 from capstone_worker.data.published import PUBLISHED, Published
+from capstone_worker.data.source import resolve
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +212,22 @@ def server(official: Official, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     monkeypatch.setenv("CAPSTONE_CIFAR_MIRROR", f"{made.url}/mirror/")
     yield made
     made.close()
+
+
+def first_of_fashion(train: int, test: int) -> Dataset:
+    """The first images of the bundled set, at 32x32."""
+    source = resolve("fashion_mnist_mini", data_root=Path("nowhere"))
+
+    def first(split: str, count: int) -> tuple[Tensor, Tensor]:
+        reader = open_split(source, split, 32)
+        images = np.stack([reader.decode(index) for index in range(count)])
+        return torch.from_numpy(images), torch.from_numpy(reader.labels[:count])
+
+    return Dataset(
+        *first("train", train),
+        *first("test", test),
+        classes=source.classes,
+        mean=(0.22,) * 3,
+        std=(0.33,) * 3,
+        digest="of a part",
+    )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from ..graph.codec import to_json
 from ..graph.trace import trace
 from . import Int8Linear, packed
 from .build import build
+from .conftest import digest, said_in_a_fresh_process
 from .file import load_model, save_model
 from .packed import Packing, mark, packing_of
 
@@ -138,23 +136,7 @@ def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: P
     path = tmp_path / "m.pt"
     record = {"model": {"arch": "resnet18", "num_classes": 10, "image_size": 32}}
     _, size = save_model(path, resnet18, record)
-    code = (
-        "import hashlib, pathlib, sys, torch\n"
-        "from capstone_worker.models.file import load_model\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "network = load_model(pathlib.Path(sys.argv[1])).network\n"
-        "images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)\n"
-        "with torch.inference_mode():\n"
-        "    print(hashlib.sha256(network(images).numpy().tobytes()).hexdigest())\n"
-    )
-    there = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    assert there == hashlib.sha256(logits(resnet18, 32).numpy().tobytes()).hexdigest()
+    assert said_in_a_fresh_process(path, "reference") == [digest(logits(resnet18, 32))]
     assert size < sum(tensor.nbytes for tensor in resnet18.state_dict().values()) / 4
     record_bytes = len(json.dumps(read_record(path)))
     graph = read_record(path)["graph"]  # type: ignore[index]

@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from ..data.cache import Dataset
-from ..data.decode import open_split
-from ..data.source import resolve
+from ..data.conftest import first_of_fashion
 from ..graph.trace import trace
 from ..models.build import build
 from ..training.batches import normalized
@@ -31,21 +28,7 @@ def at(image_size: int) -> Context:
 @cache
 def images_of_fashion() -> Dataset:
     """The first 600 training and 200 test images of the bundled set, at 32x32."""
-    source = resolve("fashion_mnist_mini", data_root=Path("nowhere"))
-
-    def first(split: str, count: int) -> tuple[Tensor, Tensor]:
-        reader = open_split(source, split, 32)
-        images = np.stack([reader.decode(index) for index in range(count)])
-        return torch.from_numpy(images), torch.from_numpy(reader.labels[:count])
-
-    return Dataset(
-        *first("train", 600),
-        *first("test", 200),
-        classes=source.classes,
-        mean=(0.22,) * 3,
-        std=(0.33,) * 3,
-        digest="of a part",
-    )
+    return first_of_fashion(600, 200)
 
 
 def with_images(image_size: int = 32) -> Context:

@@ -9,7 +9,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, fx, nn
 
-from ..errors import UserError
 from ..models import Int8Linear
 from ..report import Report
 from .base import Applied, Context

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from ..errors import UserError
 from ..graph.trace import trace
 from ..measure.counts import parameter_counts
 from ..models.build import build
+from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
 from ..models.file import load_model, save_model
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
@@ -58,19 +56,6 @@ CHAIN: list[dict[str, Any]] = [
     {"step": "quantize_static", "weight_bits": 5, "calibration_samples": 64},
     {"step": "pack", "bits": 5, "codec": "deflate", "max_divergence": 0.01},
 ]
-IMAGES = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
-THERE = """
-import hashlib, pathlib, sys, torch
-from capstone_worker.models.file import load_model
-from capstone_worker.runtimes.registry import RUNTIMES
-from capstone_worker.runtimes.source import Source
-torch.set_num_threads(1)
-source = Source(load_model(pathlib.Path(sys.argv[1])).network, 32)
-images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
-for name in ("torch", "torch_frozen"):
-    said = RUNTIMES[name].prepare(source, threads=1).forward(images)
-    print(hashlib.sha256(said.numpy().tobytes()).hexdigest())
-"""
 
 
 class Mine(nn.Module):
@@ -141,20 +126,13 @@ def test_smaller_in_int8_packed_and_the_same_bits_in_a_fresh_process(arch: str, 
     counts = parameter_counts(found)
     assert counts.params < 0.55 * parameter_counts(network).params
     assert size < counts.params * 5 / 8 * 1.05 + 100_000  # the graph, scales and biases besides
-    # One for each runtime, in the order of THERE.
+    runtimes = ("torch", "torch_frozen")
     here = []
-    for name in ("torch", "torch_frozen"):
+    for name in runtimes:
         prepared = RUNTIMES[name].prepare(Source(found, 32), threads=1)
         assert prepared.dtype == "int8"
-        here.append(hashlib.sha256(prepared.forward(IMAGES).numpy().tobytes()).hexdigest())
-    there = subprocess.run(
-        [sys.executable, "-c", THERE, str(tmp_path / "m.pt")],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert there.stdout.split() == here
+        here.append(digest(prepared.forward(IMAGES)))
+    assert said_in_a_fresh_process(tmp_path / "m.pt", *runtimes) == here
     loaded = load_model(tmp_path / "m.pt")
     assert torch.equal(loaded.network(IMAGES), found(IMAGES))
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +20,7 @@ from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..graph.trace import trace
 from ..models import Int8Conv2d, Int8Weight, QuantizeEdge, StaticInt8Linear
+from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
 from ..models.file import load_model, save_model
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
@@ -195,29 +193,10 @@ def test_a_file_and_a_fresh_process_compute_the_same(name: str, tmp_path: Path) 
     loaded = load_model(path).network
     assert size < 0.36 * save_model(tmp_path / "float.pt", network_of("resnet20"), RECORD)[1]
     assert save_model(tmp_path / "again.pt", loaded, RECORD) == (sha256, size)
-    code = (
-        "import hashlib, pathlib, sys, torch\n"
-        "from capstone_worker.models.file import load_model\n"
-        "from capstone_worker.runtimes.registry import RUNTIMES\n"
-        "from capstone_worker.runtimes.source import Source\n"
-        "torch.set_num_threads(1)\n"
-        "network = load_model(pathlib.Path(sys.argv[1])).network\n"
-        "lowered = RUNTIMES['torch'].prepare(Source(network, 32), threads=1).forward\n"
-        f"forward = {'network' if name == 'reference' else 'lowered'}\n"
-        "images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)\n"
-        "print(hashlib.sha256(forward(images).detach().numpy().tobytes()).hexdigest())\n"
-    )
-    there = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
+    there = said_in_a_fresh_process(path, name)
     for it in (network, loaded):
-        here = it(images) if name == "reference" else run("torch", it, images)
-        assert hashlib.sha256(here.detach().numpy().tobytes()).hexdigest() == there
+        here = it(IMAGES) if name == "reference" else run("torch", it, IMAGES)
+        assert there == [digest(here)]
 
 
 def test_the_same_images_give_the_same_network() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +13,7 @@ from ..errors import UserError
 from ..graph.trace import trace
 from ..models import Int8Linear
 from ..models.build import build
+from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
 from ..models.file import load_model, save_model
 from ..models.vit import VisionTransformer
 from ..report import Event
@@ -88,27 +86,8 @@ def test_chains_survive_a_file(
 def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: Path) -> None:
     network, _ = apply_steps(resnet18, [PRUNE, QUANTIZE], AT_32, ignore)
     save_model(tmp_path / "m.pt", network, RECORD)
-    code = (
-        "import hashlib, pathlib, sys, torch\n"
-        "from capstone_worker.models.file import load_model\n"
-        "from capstone_worker.runtimes.registry import RUNTIMES\n"
-        "from capstone_worker.runtimes.source import Source\n"
-        f"torch.set_num_threads({torch.get_num_threads()})\n"
-        "source = Source(load_model(pathlib.Path(sys.argv[1])).network, 32)\n"
-        "forward = RUNTIMES['torch'].prepare(source, threads=1).forward\n"
-        "images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)\n"
-        "print(hashlib.sha256(forward(images).numpy().tobytes()).hexdigest())\n"
-    )
-    there = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "m.pt")],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    images = torch.linspace(-1, 1, 2 * 3 * 32 * 32).view(2, 3, 32, 32)
-    here = RUNTIMES["torch"].prepare(Source(network, 32), threads=1).forward(images)
-    assert there == hashlib.sha256(here.numpy().tobytes()).hexdigest()
+    here = RUNTIMES["torch"].prepare(Source(network, 32), threads=1).forward(IMAGES)
+    assert said_in_a_fresh_process(tmp_path / "m.pt", "torch") == [digest(here)]
 
 
 @pytest.mark.parametrize("amount", [0, 0.1, 0.5, 0.999])

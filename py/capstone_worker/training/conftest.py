@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from capstone_worker.data.cache import Dataset
-from capstone_worker.data.decode import open_split
-from capstone_worker.data.source import resolve
+from capstone_worker.data.conftest import first_of_fashion
 from capstone_worker.training.config import TrainConfig
 
 
@@ -27,21 +24,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def fashion() -> Dataset:
     """The first 1,200 training and 200 test images of the bundled set, at 32x32."""
-    source = resolve("fashion_mnist_mini", data_root=Path("nowhere"))
-
-    def first(split: str, count: int) -> tuple[Tensor, Tensor]:
-        reader = open_split(source, split, 32)
-        images = np.stack([reader.decode(index) for index in range(count)])
-        return torch.from_numpy(images), torch.from_numpy(reader.labels[:count])
-
-    return Dataset(
-        *first("train", 1200),
-        *first("test", 200),
-        classes=source.classes,
-        mean=(0.22,) * 3,
-        std=(0.33,) * 3,
-        digest="of a part",
-    )
+    return first_of_fashion(1200, 200)
 
 
 @pytest.fixture
