@@ -15,11 +15,12 @@ const venv = (name) => join(root, '.venv', 'bin', name);
 const totals = { passed: 0, failed: 0 };
 
 /** A check is one test, unless its runner counts its own. */
-async function step(title, command, args, count) {
+async function step(title, command, args, count, env = {}) {
   const started = Date.now();
   process.stdout.write(`\n== ${title}\n`);
   const { failed } = await execa(command, args, {
     cwd: root,
+    env,
     stdio: ['ignore', 'inherit', 'inherit'],
     reject: false,
   });
@@ -71,11 +72,13 @@ try {
   await step('ruff check', venv('ruff'), ['check', 'py', 'benchmarks']);
   await step('ruff format', venv('ruff'), ['format', '--check', 'py', 'benchmarks']);
   await step('mypy', venv('mypy'), ['py']);
+  // As many processes as CPUs, of one thread each: most tests are too small for more.
   await step(
     'pytest',
     venv('python'),
-    ['-m', 'pytest', `--junitxml=${join(scratch, 'pytest.xml')}`],
+    ['-m', 'pytest', '-n', 'auto', '--dist', 'worksteal', `--junitxml=${join(scratch, 'pytest.xml')}`],
     pytestCounts,
+    { OMP_NUM_THREADS: '1' },
   );
   await vitest('unit tests', 'src');
   // One file at a time: each trains with every CPU, and two of them only wait for each other.

@@ -7,11 +7,17 @@ import { follow, isRunning, SMALL_SWEEP, temporaryFolder, until, Workspace } fro
 
 const cache = temporaryFolder();
 const CHECKPOINT = 'checkpoints/resnet18_fashion_mnist_mini.pth';
-const JOB = { ...SMALL_SWEEP, levels: [1], train: { ...SMALL_SWEEP.train, epochs: 3 } };
+const train = { ...SMALL_SWEEP.train, epochs: 3 };
+const SWEEP = { ...SMALL_SWEEP, levels: [1], train };
+const TRAINING = { version: 1, kind: 'train', train };
 
 /** Runs the job until an event passes the filter, and says which processes it is made of. */
-async function startUntil(workspace: Workspace, reached: (event: Record<string, unknown>) => boolean) {
-  const program = workspace.start('run', '--spec', workspace.write('job.json', JOB), '--json');
+async function startUntil(
+  workspace: Workspace,
+  job: object,
+  reached: (event: Record<string, unknown>) => boolean,
+) {
+  const program = workspace.start('run', '--spec', workspace.write('job.json', job), '--json');
   const seen = follow(program);
   await until(() => seen.some(reached));
   const pid = (type: string) => Number(seen.findLast((event) => event['type'] === type)?.['pid']);
@@ -42,7 +48,7 @@ describe('kill -9', () => {
 
   test('of a task: reported by `ended`, the run fails, the next goes on from the epoch that was done', async () => {
     const workspace = new Workspace(cache);
-    started = await startUntil(workspace, trainedOneEpoch);
+    started = await startUntil(workspace, SWEEP, trainedOneEpoch);
     process.kill(started.task, 'SIGKILL');
     const { exitCode } = await started.program;
     expect(exitCode).toBe(1);
@@ -66,7 +72,7 @@ describe('kill -9', () => {
 
   test('of the host: its tasks die with it and the run says so', async () => {
     const workspace = new Workspace(cache);
-    started = await startUntil(workspace, trainedOneEpoch);
+    started = await startUntil(workspace, TRAINING, trainedOneEpoch);
     process.kill(started.host, 'SIGKILL');
     const { exitCode } = await started.program;
     expect(exitCode).toBe(1);
@@ -78,7 +84,7 @@ describe('kill -9', () => {
 
   test('of the orchestrator: host and task are gone, and the interrupted model comes out as if undisturbed', async () => {
     const workspace = new Workspace(cache);
-    started = await startUntil(workspace, trainedOneEpoch);
+    started = await startUntil(workspace, TRAINING, trainedOneEpoch);
     process.kill(started.orchestrator, 'SIGKILL');
     await started.program;
     const { host, task } = started;
@@ -86,7 +92,7 @@ describe('kill -9', () => {
     await expectNoHalfWrittenModel(workspace);
     await expectNextRunFinishes(workspace);
     const undisturbed = new Workspace(cache);
-    undisturbed.write('job.json', JOB);
+    undisturbed.write('job.json', TRAINING);
     await expectNextRunFinishes(undisturbed);
     expect(checkpointDigest(workspace)).toBe(checkpointDigest(undisturbed));
   }, 180_000);
@@ -100,7 +106,7 @@ function checkpointDigest(workspace: Workspace): string {
 
 test('Ctrl-C stops at a safe point: exit 130, nothing lost, the next run goes on', async () => {
   const workspace = new Workspace(cache);
-  const { program, host, task } = await startUntil(workspace, trainedOneEpoch);
+  const { program, host, task } = await startUntil(workspace, TRAINING, trainedOneEpoch);
   process.kill(program.pid ?? 0, 'SIGINT');
   const { exitCode } = await program;
   expect(exitCode).toBe(130);

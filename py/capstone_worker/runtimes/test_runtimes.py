@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,3 +150,19 @@ def test_frozen_is_optimized() -> None:
     graph = str(optimized(Source(resnet("imagenet"), 32)).graph)
     assert "batch_norm" not in graph
     assert "mkldnn" in graph
+
+
+def test_nothing_is_reported_to_the_maker_of_onnx_runtime(tmp_path: Path) -> None:
+    """It would first give this machine a number, in a file of its cache folder."""
+    silent = {"CI", "ORT_DISABLE_TELEMETRY"}  # either makes it so
+    environment = {name: value for name, value in os.environ.items() if name not in silent}
+    program = "import capstone_worker, onnxruntime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,12 @@ def network_of(arch: str) -> fx.GraphModule:
     if arch == "mine":
         return trace(Mine().eval())
     stem = "cifar" if arch == "resnet20" else "imagenet"  # on small maps the large ones are quick
-    return trace(build(arch, num_classes=10, stem=stem, image_size=32, seed=0).eval())  # type: ignore[arg-type]
+    network = build(arch, num_classes=10, stem=stem, image_size=32, seed=0)  # type: ignore[arg-type]
+    if (
+        arch == "vgg11_bn"
+    ):  # with the head that it is usually given for CIFAR: its own has 120 million weights
+        network.avgpool, network.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(512, 10)
+    return trace(network.eval())
 
 
 def few() -> Dataset:
@@ -117,9 +122,7 @@ def one_thread() -> Any:  # noqa: ANN401
 def test_smaller_in_int8_packed_and_the_same_bits_in_a_fresh_process(arch: str, tmp_path: Path) -> None:
     network = network_of(arch)
     context = Context(32, network, load=few)
-    is_large = parameter_counts(network).params > 2e7  # most of it goes, so that the test is quick
-    chain = [{**PRUNE, "ratio": 0.95}, *CHAIN[1:]] if is_large else CHAIN
-    found, records = apply_steps(network, chain, context, ignore)
+    found, records = apply_steps(network, CHAIN, context, ignore)
     assert [record["step"] for record in records] == [step["step"] for step in CHAIN]
     record = {"model": {"arch": arch, "num_classes": 10, "image_size": 32}}
     _, size = save_model(tmp_path / "m.pt", found, record)

@@ -53,8 +53,8 @@ def vit() -> fx.GraphModule:
 def with_images() -> Context:
     """Noise in 10 classes."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (300, 3, 32, 32), generator=generator).to(torch.uint8)
-    labels = torch.arange(300) % 10
+    images = torch.randint(256, (100, 3, 32, 32), generator=generator).to(torch.uint8)
+    labels = torch.arange(100) % 10
     data = Dataset(
         images, labels, images[:10], labels[:10], tuple("abcdefghij"), (0.5,) * 3, (0.3,) * 3, "0" * 64
     )
