@@ -58,11 +58,13 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 };
 
+const ABOUT_THE_PROGRAM = new Set(['-h', '--help', '-V', '--version']);
+
 /** Runs one command line and says how to exit; never exits itself. */
 export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
   try {
-    const words = argv.length === 0 && isTerminal(io) ? ['tui'] : argv;
+    const words = isTerminal(io) && isForUi(argv) ? ['tui', ...argv] : argv;
     const named = words[0] ?? '';
     const entry = Object.hasOwn(COMMANDS, named) ? COMMANDS[named] : undefined;
     const command = entry === undefined ? undefined : (await entry.load()).default;
@@ -76,6 +78,11 @@ export async function main(argv: readonly string[], io: Io): Promise<ExitCode> {
     return error instanceof CapstoneError ? error.exitCode : EXIT.taskFailed;
   }
   return exitCode;
+}
+
+/** No command is named, at most flags of the UI. */
+function isForUi([first]: readonly string[]): boolean {
+  return first === undefined || (first.startsWith('-') && !ABOUT_THE_PROGRAM.has(first));
 }
 
 /** Alone on a terminal the program opens its UI; elsewhere it says its help. */
