@@ -133,7 +133,7 @@ test('Ctrl-Z gives the shell back, and fg the UI', async () => {
 }, 60_000);
 
 test('without colours nothing is coloured, and in ASCII nothing is anything else', async () => {
-  const session = open(new Workspace(cache), { args: ['tui', '--ascii'] });
+  const session = open(new Workspace(cache), { args: ['--ascii'] });
   await session.shows(/No runs here yet/);
   session.press('n');
   await session.shows(/\+ ready to run/);
