@@ -1,4 +1,5 @@
-/** Default file names: they derive from the task alone, whatever else the job holds. */
+/** Default file names, ids and labels: they derive from the task alone, whatever else the job holds. */
+import type { TaskModel } from '../spec/task.ts';
 
 interface Trained {
   readonly model: string;
@@ -29,6 +30,19 @@ export function taskId(
 ): string {
   const tail = recipe === undefined ? '' : `-${recipe}-l${level}`;
   return `${kind}-${model}-${dataset}-s${seed}${tail}`;
+}
+
+/** What a label says of a network. */
+export function describe({
+  model,
+  dataset,
+  seed,
+}: {
+  model: TaskModel;
+  dataset: string;
+  seed: number;
+}): string {
+  return `${model.name} on ${dataset}${seed === 0 ? '' : `, seed ${seed}`}`;
 }
 
 function seedPart(seed: number): string {

@@ -6,7 +6,9 @@ import { ARCHITECTURES } from '../spec/names.ts';
 import { Recipe } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
-import { type Known, type Plan, planJob } from './plan.ts';
+import type { Known } from './known.ts';
+import { planJob } from './plan.ts';
+import type { Plan } from './planned.ts';
 
 const LEVEL = [{ step: 'prune_magnitude', amount: 0.5 }];
 const recipe = Recipe.parse({
