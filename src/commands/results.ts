@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { EXIT, UserError } from '../errors/errors.ts';
+import { besideDense } from '../results/beside-dense.ts';
 import {
   comparisonToCsv,
   comparisonToJson,
@@ -171,6 +172,8 @@ function frontierSaid(lines: readonly Line[], goals: readonly Goal[], io: Io): r
   io.stderr.write(
     `By ${names}: ${found.lines.length} rows that no other beats, ${found.dominated} beaten${unknown}.\n`,
   );
+  const dense = besideDense(lines, goals);
+  if (dense !== undefined) io.stderr.write(`${dense}\n`);
   return found.lines;
 }
 

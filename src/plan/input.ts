@@ -3,7 +3,7 @@ import { UserError } from '../errors/errors.ts';
 import type { Artifact, Combination } from './expand.ts';
 import { type FileFacts, type Known, recipeOf } from './known.ts';
 import type { PlannedTask } from './planned.ts';
-import { type Expected, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
+import { type Expected, refuseCompressed, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
 import { NOTHING, type Told, toldOf } from './told.ts';
 
 /** A file another task reads: its key, and the task of this plan that makes it, if one does. */
@@ -22,6 +22,7 @@ export function readOriginal(combination: Combination, known: Known): OriginalIn
   const facts = factsOf(checkpoint, known, 'checkpoint_missing', hintForCheckpoint(combination));
   if (facts.record === undefined) return { key: facts.sha256, told: toldOf(combination, known.codes) };
   refuseOtherModel(checkpoint, facts.record, expectedOf(combination));
+  if (combination.isBaseline) refuseCompressed(checkpoint, facts.record);
   return { key: facts.record.key, told: NOTHING };
 }
 

@@ -22,14 +22,15 @@ export function artifactName({ model, dataset, recipe, seed, level }: Compressed
   return `compressed_${model}${dataPart}${recipePart}${seedPart(seed)}_l${level}.pt`;
 }
 
+/** `recipe` without a level is that of a dense network. */
 export function taskId(
   kind: string,
   { model, dataset, seed }: Trained,
   recipe?: string,
   level?: number,
 ): string {
-  const tail = recipe === undefined ? '' : `-${recipe}-l${level}`;
-  return `${kind}-${model}-${dataset}-s${seed}${tail}`;
+  const tail = [recipe, level === undefined ? undefined : `l${level}`].filter((part) => part !== undefined);
+  return [kind, model, dataset, `s${seed}`, ...tail].join('-');
 }
 
 /** What a label says of a network. */

@@ -10,7 +10,7 @@ import type { Combination } from './expand.ts';
 import { expandJob } from './expand.ts';
 import { artifactKey, type Input, type OriginalInput, readOriginal } from './input.ts';
 import type { Known } from './known.ts';
-import { planBenchmark } from './plan-benchmark.ts';
+import { planBenchmark, planDenseBenchmark } from './plan-benchmark.ts';
 import { planCompression } from './plan-compression.ts';
 import { planTraining } from './plan-training.ts';
 import type { Plan, PlannedTask } from './planned.ts';
@@ -69,11 +69,15 @@ function planCombination(job: Job, combination: Combination, known: Known): Plan
       : { key: artifactKey(combination, artifact, known) };
     const measuring =
       job.kind === 'benchmark' || job.kind === 'sweep'
-        ? planBenchmark(job, combination, artifact, original, input, known)
+        ? planBenchmark(job.benchmark, combination, artifact, original, input, known)
         : undefined;
     return [compressing, measuring];
   });
-  return [training, ...compressed].filter((task) => task !== undefined);
+  const alone =
+    combination.isBaseline && 'benchmark' in job
+      ? planDenseBenchmark(job.benchmark, combination, original, known)
+      : undefined;
+  return [training, ...compressed, alone].filter((task) => task !== undefined);
 }
 
 /** All trainings, then all compressions, then all benchmarks, so that exclusive tasks interrupt nothing. */

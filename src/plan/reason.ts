@@ -48,10 +48,9 @@ export function reasonForRows(task: BenchmarkTask, inputs: readonly Input[], kno
   const rows = known.rows.filter((row) => row.task_key === task.key);
   if (rows.length < wanted)
     return { upToDate: false, because: 'not measured yet with these settings on this machine' };
-  const digests = [
-    known.files.get(task.paths.original)?.sha256,
-    known.files.get(task.paths.artifact)?.sha256,
-  ];
+  const { original, artifact } = task.paths;
+  const digestOf = (path: string) => known.files.get(path)?.sha256;
+  const digests = [digestOf(original), artifact === undefined ? null : digestOf(artifact)];
   return rows.every((row) => row.original_sha256 === digests[0] && row.artifact_sha256 === digests[1])
     ? { upToDate: true, because: `its ${wanted} rows are there` }
     : { upToDate: false, because: 'the model files changed since they were measured' };
