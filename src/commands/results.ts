@@ -41,9 +41,12 @@ export default defineCommand({
 joined by and, or and parentheses. What a row does not know matches nothing. Columns: capstone schema row
 
 --pareto keeps the rows that no other beats among those measured alike (same data set, test images, device, CPU,
-runtime, threads and batch size). --over seed makes one line of rows that differ in the seed alone: in csv and json
-X_mean and X_sd (sample standard deviation) of each number X, n, seeds, and how many came to each verdict; a column
-that is unknown for one seed is unknown, and interval ends and p values are left out.
+runtime, threads and batch size); where dense networks ("baseline" in a job) are among them, it says which of them
+compression beats, and how often they beat it.
+
+--over seed makes one line of rows that differ in the seed alone: in csv and json X_mean and X_sd (sample standard
+deviation) of each number X, n, seeds, and how many came to each verdict; a column that is unknown for one seed is
+unknown, and interval ends and p values are left out.
 
 As a table rows stand side by side for each original, or one a line where they are ranked by --sort or --pareto.`,
   examples: [

@@ -3,7 +3,7 @@
  * compressed ones a dense network beats. Compressed to what a smaller network is anyway, a model was not worth the work.
  */
 import { groupBy } from './group-by.ts';
-import type { Line } from './line.ts';
+import { isDense, type Line } from './line.ts';
 import { dominates, type Goal, knownAlike } from './pareto.ts';
 
 /** One sentence; undefined where no dense network was measured like something compressed. */
@@ -23,10 +23,6 @@ export function besideDense(lines: readonly Line[], goals: readonly Goal[]): str
   );
   const said = [...models].map(([model, rows]) => `${model} in ${beatenOf(rows)}`);
   return `Dense networks that a compressed one beats: ${said.join(', ')} rows. Compressed ones that a dense one beats: ${beatenOf(compressed)}.`;
-}
-
-function isDense({ baseline }: Line): boolean {
-  return baseline === true;
 }
 
 function beatenOf(rows: readonly { readonly isBeaten: boolean }[]): string {

@@ -6,6 +6,7 @@ import { columnNamed } from '../spec/columns.ts';
 import { columnsOf, type Expression, matches, parseExpression } from '../spec/expression.ts';
 import { IDENTITY_COLUMNS, type Row } from '../spec/row.ts';
 import { compareRows, phrases, splitIdentity } from './identity.ts';
+import { isDense } from './line.ts';
 import { fixed } from './number.ts';
 
 export interface MissedBound {
@@ -40,10 +41,8 @@ export function missedBounds(rows: readonly Row[], bounds: readonly string[]): M
   });
 }
 
-function isFor(expression: Expression, { baseline }: Row): boolean {
-  return (
-    baseline !== true || !columnsOf(expression).some((column) => columnNamed(column)?.isComparison === true)
-  );
+function isFor(expression: Expression, row: Row): boolean {
+  return !isDense(row) || columnsOf(expression).every((column) => columnNamed(column)?.isComparison !== true);
 }
 
 /** `bound missed: acc_drop<=0.5: resnet18 · … · level 5: acc_drop is 0.72`. */

@@ -1,6 +1,6 @@
 /** What a person reads first about a row: the classic seven of original and compressed, then what it was worth. */
 import type { ColumnName, Row } from '../spec/row.ts';
-import type { Line } from './line.ts';
+import { isDense, type Line } from './line.ts';
 import { fixed, threeDigits } from './number.ts';
 
 export interface Measure {
@@ -88,7 +88,7 @@ export const MEASURES: readonly Measure[] = [
 /** Those that say something of such lines. */
 export function measuresFor(lines: readonly Line[]): readonly Measure[] {
   const overSeeds = lines.some(({ over }) => over !== undefined);
-  const areDense = lines.length > 0 && lines.every(({ baseline }) => baseline === true);
+  const areDense = lines.length > 0 && lines.every(isDense);
   return MEASURES.filter(
     ({ ofOneRow, needs, isComparison }) =>
       !(overSeeds && ofOneRow === true) &&
@@ -101,7 +101,7 @@ export function measuresFor(lines: readonly Line[]): readonly Measure[] {
 export function inOneCell({ original, compressed }: Measure, line: Line): string {
   const after = compressed(line);
   const before = original?.(line);
-  if (before === undefined || (line.baseline === true && after !== '')) return after;
+  if (before === undefined || (isDense(line) && after !== '')) return after;
   return after === '' ? before : `${before} → ${after}`;
 }
 

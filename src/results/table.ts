@@ -6,7 +6,7 @@
 import stringWidth from 'string-width';
 import { groupBy } from './group-by.ts';
 import { phrases, splitIdentity } from './identity.ts';
-import type { Line } from './line.ts';
+import { isDense, type Line } from './line.ts';
 import { inOneCell, legendFor, type Measure, measuresFor, UNKNOWN } from './measures.ts';
 import { printable } from './printable.ts';
 
@@ -50,10 +50,6 @@ function isWithinBlock(column: string): boolean {
 
 function isTitle(column: string): boolean {
   return TITLE.some((title) => title === column);
-}
-
-function isDense({ baseline }: Line): boolean {
-  return baseline === true;
 }
 
 function drawBlock(rows: readonly Line[], width: number): string[] {

@@ -9,6 +9,7 @@ import {
 import { rowsToCsv } from '../../results/csv.ts';
 import { identityCell, identityKey, phrases, splitIdentity } from '../../results/identity.ts';
 import { toJson } from '../../results/json.ts';
+import { isDense } from '../../results/line.ts';
 import { toMarkdown } from '../../results/markdown.ts';
 import { inOneCell, legendFor, type Measure, measuresFor } from '../../results/measures.ts';
 import { frontier, type Goal } from '../../results/pareto.ts';
@@ -480,10 +481,6 @@ function drawPlot(state: ResultsState, rows: readonly Row[], { columns }: Frame,
     ),
     ...dense.map((spans) => fitLine(spans, columns)),
   ];
-}
-
-function isDense({ baseline }: Row): boolean {
-  return baseline === true;
 }
 
 function lookOf(
