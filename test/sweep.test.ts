@@ -9,13 +9,17 @@ import { SMALL_SWEEP, temporaryFolder, Workspace } from './rig.ts';
 const cache = temporaryFolder();
 const sha256 = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 const rowsOf = (workspace: Workspace) => parseCsv(workspace.read('benchmark_levels.csv')).rows;
+const compressedRows = (workspace: Workspace) =>
+  rowsOf(workspace).filter(({ baseline }) => baseline === false);
 
 const CHECKPOINT = 'checkpoints/resnet18_fashion_mnist_mini.pth';
+/** The network itself beside what becomes of it: one benchmark more, and no training. */
+const SWEEP = { ...SMALL_SWEEP, models: ['resnet18', { name: 'resnet18', baseline: true }] };
 const artifact = (level: number) => `compressed_models/compressed_resnet18_fashion_mnist_mini_l${level}.pt`;
 
 describe('a sweep', () => {
   const workspace = new Workspace(cache);
-  const spec = workspace.write('job.json', SMALL_SWEEP);
+  const spec = workspace.write('job.json', SWEEP);
   const run = (...args: string[]) => workspace.start('run', '--spec', spec, ...args);
 
   beforeAll(async () => {
@@ -27,7 +31,7 @@ describe('a sweep', () => {
     expect(
       [CHECKPOINT, artifact(1), artifact(3)].filter((file) => !existsSync(workspace.path(file))),
     ).toEqual([]);
-    const rows = rowsOf(workspace);
+    const rows = compressedRows(workspace);
     expect(rows.map((row) => [row.level, row.batch_size])).toEqual([
       [1, 1],
       [1, 8],
@@ -41,6 +45,29 @@ describe('a sweep', () => {
       expect(row.eval_samples).toBe(100);
       expect(row.original_latency_ms).toBeGreaterThan(0);
       expect(row.compressed_sparsity).toBeCloseTo(row.level === 1 ? 0.35 : 0.6, 2);
+    }
+  });
+
+  test('measures the dense network alone, in rows that agree with those it is the original of', () => {
+    const rows = rowsOf(workspace);
+    const dense = rows.filter(({ baseline }) => baseline === true);
+    expect(dense.map((row) => [row.recipe, row.level, row.batch_size])).toEqual([
+      ['dense', 0, 1],
+      ['dense', 0, 8],
+    ]);
+    for (const row of dense) {
+      const beside = rows.find(({ level, batch_size }) => level === 1 && batch_size === row.batch_size);
+      expect(row).toMatchObject({
+        compressed_acc: beside?.original_acc,
+        compressed_macs: beside?.original_macs,
+        compressed_file_size: beside?.original_file_size,
+        original_sha256: sha256(workspace.path(CHECKPOINT)),
+        artifact_sha256: null,
+        original_acc: null,
+        speedup: null,
+        acc_drop: null,
+      });
+      expect(row.compressed_latency_ms).toBeGreaterThan(0);
     }
   });
 
@@ -69,11 +96,12 @@ describe('a sweep', () => {
       ['compress-resnet18-fashion_mnist_mini-s0-classic-l3', 0, null],
       ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l1', 0, null],
       ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l3', 0, null],
+      ['benchmark-resnet18-fashion_mnist_mini-s0-dense', 0, null],
     ]);
     expect(events.at(-1)).toMatchObject({
       type: 'run_ended',
       outcome: 'done',
-      succeeded: 5,
+      succeeded: 6,
       foreign_lines: 0,
     });
   });
@@ -83,7 +111,7 @@ describe('a sweep', () => {
     const { exitCode, stdout, stderr } = await run();
     expect(exitCode).toBe(0);
     expect(stderr).toBe(
-      'fashion_mnist_mini: bundled with capstone\nEverything is up to date: 5 tasks, nothing to run.',
+      'fashion_mnist_mini: bundled with capstone\nEverything is up to date: 6 tasks, nothing to run.',
     );
     expect(stdout).toContain('resnet18');
     expect(workspace.read('benchmark_levels.csv')).toBe(before);
@@ -165,7 +193,7 @@ describe('a sweep', () => {
     }
     // What is timed, what timing decides, and when it was differ; everything else is the same.
     const timeless = (workspace: Workspace) =>
-      rowsOf(workspace).map((row) =>
+      compressedRows(workspace).map((row) =>
         Object.fromEntries(
           Object.entries(row).filter(
             ([name]) => !/latency|throughput|speedup|verdict|noise|best_original|^run$|timestamp/.test(name),

@@ -27,6 +27,7 @@ export interface Property {
   readonly 'x-unit'?: string;
   readonly 'x-decimals'?: number;
   readonly 'x-identity'?: readonly string[];
+  readonly 'x-comparison'?: boolean;
   readonly 'x-version'?: number;
   readonly 'x-never-after'?: readonly string[];
   readonly 'x-needs'?: readonly string[];

@@ -2,7 +2,8 @@
 import { relative } from 'node:path';
 import { EXIT, type ExitCode } from '../errors/errors.ts';
 import { visible } from '../errors/visible.ts';
-import { type Plan, planJob } from '../plan/plan.ts';
+import { planJob } from '../plan/plan.ts';
+import type { Plan } from '../plan/planned.ts';
 import { createProgress } from '../progress/progress.ts';
 import { findInterpreter, type Interpreter } from '../python/find.ts';
 import { describeMissed, missedBounds } from '../results/bounds.ts';

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { EXIT, UserError } from '../errors/errors.ts';
+import { besideDense } from '../results/beside-dense.ts';
 import {
   comparisonToCsv,
   comparisonToJson,
@@ -40,9 +41,12 @@ export default defineCommand({
 joined by and, or and parentheses. What a row does not know matches nothing. Columns: capstone schema row
 
 --pareto keeps the rows that no other beats among those measured alike (same data set, test images, device, CPU,
-runtime, threads and batch size). --over seed makes one line of rows that differ in the seed alone: in csv and json
-X_mean and X_sd (sample standard deviation) of each number X, n, seeds, and how many came to each verdict; a column
-that is unknown for one seed is unknown, and interval ends and p values are left out.
+runtime, threads and batch size); where dense networks ("baseline" in a job) are among them, it says which of them
+compression beats, and how often they beat it.
+
+--over seed makes one line of rows that differ in the seed alone: in csv and json X_mean and X_sd (sample standard
+deviation) of each number X, n, seeds, and how many came to each verdict; a column that is unknown for one seed is
+unknown, and interval ends and p values are left out.
 
 As a table rows stand side by side for each original, or one a line where they are ranked by --sort or --pareto.`,
   examples: [
@@ -171,6 +175,8 @@ function frontierSaid(lines: readonly Line[], goals: readonly Goal[], io: Io): r
   io.stderr.write(
     `By ${names}: ${found.lines.length} rows that no other beats, ${found.dominated} beaten${unknown}.\n`,
   );
+  const dense = besideDense(lines, goals);
+  if (dense !== undefined) io.stderr.write(`${dense}\n`);
   return found.lines;
 }
 

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../errors/errors.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/planned.ts';
 import type { FlagValues, Io } from './definition.ts';
 import { needTrust } from './trust-code.ts';
 

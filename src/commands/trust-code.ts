@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors/errors.ts';
 import { visible } from '../errors/visible.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/planned.ts';
 import { ask, canAsk } from './ask.ts';
 import type { Flag, FlagValues, Io } from './definition.ts';
 

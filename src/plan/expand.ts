@@ -1,5 +1,6 @@
 /** Turns a job's lists into the combinations it asks for, and says which file each of them makes. */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../errors/errors.ts';
 import { type CodeReference, parseCode } from '../spec/code.ts';
 import { optional } from '../spec/explain.ts';
@@ -39,6 +40,8 @@ export interface Combination extends Network {
   /** The user brought the checkpoint: it is not trained. */
   readonly given: boolean;
   readonly artifacts: readonly Artifact[];
+  /** Measured as it is, in rows of its own. */
+  readonly isBaseline: boolean;
 }
 
 /** `recipeNames` maps what stands in the job (a name or a path) to the recipe's own name. */
@@ -47,8 +50,8 @@ export function expandJob(
   workspace: string,
   recipeNames: ReadonlyMap<string, string>,
 ): Combination[] {
-  return job.models.flatMap((entry) => {
-    const { checkpoint, ...network } = resolveModel(entry);
+  return requested(job.models).flatMap(({ network: found, isCompressed, isBaseline }) => {
+    const { checkpoint, ...network } = found;
     const { model } = network;
     if (checkpoint !== undefined && job.kind === 'train') {
       throw new UserError('model_not_trained', `model ${model.name} has a checkpoint, so it is not trained`, [
@@ -68,7 +71,9 @@ export function expandJob(
             (job.kind === 'train' ? job.output : undefined) ??
             join(workspace, 'checkpoints', checkpointName(trained)),
           given: checkpoint !== undefined,
-          artifacts: job.kind === 'train' ? [] : artifactsOf(job, trained, workspace, recipeNames),
+          artifacts:
+            isCompressed && job.kind !== 'train' ? artifactsOf(job, trained, workspace, recipeNames) : [],
+          isBaseline,
         };
       });
     });
@@ -94,9 +99,44 @@ function artifactsOf(
 }
 
 type NamedModel = Exclude<Job['models'][number], string>;
+type Found = Network & { readonly checkpoint?: string };
 
-function resolveModel(entry: Job['models'][number]): Network & { readonly checkpoint?: string } {
-  const given: NamedModel = typeof entry === 'string' ? { name: entry } : entry;
+/** A network of the job and what is asked of it: to be compressed, to be measured as it is, or both. */
+interface Requested {
+  readonly network: Found;
+  readonly isCompressed: boolean;
+  readonly isBaseline: boolean;
+}
+
+/** One that is listed with `baseline` and without it is one network, trained once. */
+function requested(models: Job['models']): Requested[] {
+  const all: Requested[] = [];
+  for (const entry of models) {
+    const given: NamedModel = typeof entry === 'string' ? { name: entry } : entry;
+    const isBaseline = given.baseline === true;
+    const network = resolveModel(given);
+    const index = all.findIndex(
+      (other) =>
+        other.network.model.name === given.name && !(isBaseline ? other.isBaseline : other.isCompressed),
+    );
+    const other = all[index];
+    if (other === undefined) {
+      all.push({ network, isCompressed: !isBaseline, isBaseline });
+      continue;
+    }
+    if (!isDeepStrictEqual(other.network, network)) {
+      throw new UserError(
+        'model_twice',
+        `two models of the job are called ${given.name} and differ in more than "baseline"`,
+        ['Give each a name of its own, or both the same keys but for "baseline".'],
+      );
+    }
+    all[index] = { network, isCompressed: true, isBaseline: true };
+  }
+  return all;
+}
+
+function resolveModel(given: NamedModel): Found {
   const { mean, std } = given;
   return {
     ...(given.code === undefined ? namedNetwork(given) : customNetwork(given)),

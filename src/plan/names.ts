@@ -1,4 +1,5 @@
-/** Default file names: they derive from the task alone, whatever else the job holds. */
+/** Default file names, ids and labels: they derive from the task alone, whatever else the job holds. */
+import type { TaskModel } from '../spec/task.ts';
 
 interface Trained {
   readonly model: string;
@@ -21,14 +22,28 @@ export function artifactName({ model, dataset, recipe, seed, level }: Compressed
   return `compressed_${model}${dataPart}${recipePart}${seedPart(seed)}_l${level}.pt`;
 }
 
+/** `recipe` without a level is that of a dense network. */
 export function taskId(
   kind: string,
   { model, dataset, seed }: Trained,
   recipe?: string,
   level?: number,
 ): string {
-  const tail = recipe === undefined ? '' : `-${recipe}-l${level}`;
-  return `${kind}-${model}-${dataset}-s${seed}${tail}`;
+  const tail = [recipe, level === undefined ? undefined : `l${level}`].filter((part) => part !== undefined);
+  return [kind, model, dataset, `s${seed}`, ...tail].join('-');
+}
+
+/** What a label says of a network. */
+export function describe({
+  model,
+  dataset,
+  seed,
+}: {
+  model: TaskModel;
+  dataset: string;
+  seed: number;
+}): string {
+  return `${model.name} on ${dataset}${seed === 0 ? '' : `, seed ${seed}`}`;
 }
 
 function seedPart(seed: number): string {

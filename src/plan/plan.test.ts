@@ -6,7 +6,9 @@ import { ARCHITECTURES } from '../spec/names.ts';
 import { Recipe } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
-import { type Known, type Plan, planJob } from './plan.ts';
+import type { Known } from './known.ts';
+import { planJob } from './plan.ts';
+import type { Plan } from './planned.ts';
 
 const LEVEL = [{ step: 'prune_magnitude', amount: 0.5 }];
 const recipe = Recipe.parse({
@@ -51,7 +53,8 @@ function afterRunning(plan: Plan): Known {
   for (const { task } of plan.tasks) {
     if (task.kind === 'benchmark') {
       for (const batch_size of task.spec.benchmark.batch_sizes) {
-        rows.push({ task_key: task.key, batch_size, original_sha256: 'a', artifact_sha256: 'b' } as Row);
+        const artifact_sha256 = task.paths.artifact === undefined ? null : 'b';
+        rows.push({ task_key: task.key, batch_size, original_sha256: 'a', artifact_sha256 } as Row);
       }
       continue;
     }
@@ -139,6 +142,90 @@ describe('planning a sweep', () => {
       '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_s1_l1.pt',
       'benchmark-resnet18-fashion_mnist_mini-s0-classic-l1',
       'benchmark-resnet18-fashion_mnist_mini-s1-classic-l1',
+    ]);
+  });
+});
+
+describe('a dense network', () => {
+  const DENSE = { name: 'resnet20', baseline: true };
+  const ids = (plan: Plan) => plan.tasks.map(({ task }) => task.id);
+
+  test('is trained and measured once, whatever the recipes and levels', () => {
+    const plan = planJob(sweep({ models: ['resnet18', DENSE], levels: [1, 2] }), known());
+    expect(ids(plan)).toEqual([
+      'train-resnet18-fashion_mnist_mini-s0',
+      'train-resnet20-fashion_mnist_mini-s0',
+      'compress-resnet18-fashion_mnist_mini-s0-classic-l1',
+      'compress-resnet18-fashion_mnist_mini-s0-classic-l2',
+      'benchmark-resnet18-fashion_mnist_mini-s0-classic-l1',
+      'benchmark-resnet18-fashion_mnist_mini-s0-classic-l2',
+      'benchmark-resnet20-fashion_mnist_mini-s0-dense',
+    ]);
+    const planned = plan.tasks.at(-1);
+    expect(planned).toMatchObject({
+      label: 'benchmark resnet20 on fashion_mnist_mini, dense',
+      needs: ['train-resnet20-fashion_mnist_mini-s0'],
+      exclusive: true,
+      because: 'train-resnet20-fashion_mnist_mini-s0 runs before it',
+      task: { spec: { recipe: { name: 'dense', level: 0 } } },
+    });
+    expect(planned?.task.inputs).toEqual({ original: plan.tasks[1]?.task.key, dataset: 'd'.repeat(64) });
+    expect(planned?.task.paths).toEqual({
+      original: '/w/checkpoints/resnet20_fashion_mnist_mini.pth',
+      dataset: '/data',
+    });
+  });
+
+  test('is up to date while its rows are there and its file is the one measured', () => {
+    const job = sweep({ models: [DENSE] });
+    const world = afterRunning(planJob(job, known()));
+    expect(lines(planJob(job, world)).at(-1)).toEqual([
+      'benchmark-resnet20-fashion_mnist_mini-s0-dense',
+      true,
+      'its 2 rows are there',
+    ]);
+    const files = new Map([...world.files].map(([path, facts]) => [path, { ...facts, sha256: 'c' }]));
+    expect(planJob(job, { ...world, files }).tasks.at(-1)?.because).toBe(
+      'the model files changed since they were measured',
+    );
+  });
+
+  test('that is compressed too is one network, trained once', () => {
+    const both = (kind: string) =>
+      ids(planJob(Job.parse({ version: 1, kind, models: [DENSE, 'resnet20'] }), known()));
+    expect(both('train')).toEqual(['train-resnet20-fashion_mnist_mini-s0']);
+    expect(both('sweep').filter((id) => !/-l[2-5]$/.test(id))).toEqual([
+      'train-resnet20-fashion_mnist_mini-s0',
+      'compress-resnet20-fashion_mnist_mini-s0-classic-l1',
+      'benchmark-resnet20-fashion_mnist_mini-s0-classic-l1',
+      'benchmark-resnet20-fashion_mnist_mini-s0-dense',
+    ]);
+    const models = [{ ...DENSE, checkpoint: '/m.pth' }, 'resnet20'];
+    expect(refusal(() => planJob(sweep({ models }), known()))).toEqual([
+      'model_twice',
+      'two models of the job are called resnet20 and differ in more than "baseline"',
+      'Give each a name of its own, or both the same keys but for "baseline".',
+    ]);
+  });
+
+  test('can be a checkpoint that is there, unless it was compressed', () => {
+    const measured = (recipe?: object) => {
+      const record = {
+        key: 'k',
+        model: { name: 'resnet20', arch: 'resnet20', stem: 'cifar', image_size: 32 },
+        dataset: { name: 'fashion_mnist_mini' },
+        seed: 0,
+        ...(recipe === undefined ? {} : { recipe }),
+      } as unknown as ModelRecord;
+      const models = [{ ...DENSE, checkpoint: '/m.pth' }];
+      const world = known({ files: new Map([['/m.pth', { sha256: 'a', record }]]) });
+      return planJob(Job.parse({ version: 1, kind: 'benchmark', models }), world);
+    };
+    expect(ids(measured())).toEqual(['benchmark-resnet20-fashion_mnist_mini-s0-dense']);
+    expect(refusal(() => measured({ name: 'deploy', level: 3 }))).toEqual([
+      'not_dense',
+      '/m.pth: expected a network that was never compressed, the file was made with deploy level 3',
+      'Leave out "baseline", or name the checkpoint that it was made from.',
     ]);
   });
 });

@@ -41,6 +41,16 @@ export function refuseOtherModel(path: string, record: ModelRecord, { arch, made
   }
 }
 
+/** What was compressed is no dense network, whatever stands in its rows. */
+export function refuseCompressed(path: string, { recipe }: ModelRecord): void {
+  if (recipe === undefined) return;
+  throw new UserError(
+    'not_dense',
+    `${path}: expected a network that was never compressed, the file was made with ${recipe.name} level ${recipe.level}`,
+    ['Leave out "baseline", or name the checkpoint that it was made from.'],
+  );
+}
+
 /** An artifact is compared with the very file it was made from, or the comparison means nothing. */
 export function refuseOtherParent(
   artifact: string,

@@ -52,6 +52,7 @@ test('columns are those of the schema, with kind, unit, decimals and direction',
     kind: 'number',
     decimals: 3,
     averaged: true,
+    isComparison: true,
   });
   expect(column('acc_drop_low')).toMatchObject({ better: 'lower', averaged: false });
   expect(column('level')).toEqual({ name: 'level', kind: 'number', decimals: 0, averaged: true });
@@ -60,6 +61,7 @@ test('columns are those of the schema, with kind, unit, decimals and direction',
     name: 'verdict',
     kind: 'text',
     choices: ['faster', 'slower', 'no_difference'],
+    isComparison: true,
   });
 });
 

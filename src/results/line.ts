@@ -13,3 +13,8 @@ export interface OverSeeds {
   /** How many of the rows came to each verdict. */
   readonly verdicts: Readonly<Record<NonNullable<Row['verdict']>, number>>;
 }
+
+/** Whether it is of a network that was never compressed, measured alone. */
+export function isDense({ baseline }: Line): boolean {
+  return baseline === true;
+}

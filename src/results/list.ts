@@ -7,7 +7,7 @@ import { type ColumnName, IDENTITY_COLUMNS } from '../spec/row.ts';
 import { drawGrid } from './grid.ts';
 import { identityCell, phrases, splitIdentity } from './identity.ts';
 import type { Line } from './line.ts';
-import { figure, legendFor, MEASURES, type Measure, UNKNOWN } from './measures.ts';
+import { figure, legendFor, type Measure, measuresFor, UNKNOWN } from './measures.ts';
 import { fixed } from './number.ts';
 import { printable } from './printable.ts';
 
@@ -17,7 +17,7 @@ export function toList(lines: readonly Line[], ranked: readonly ColumnName[]): s
   if (first === undefined) return 'No results.\n';
   const { varying, common } = splitIdentity(lines);
   const named = IDENTITY_COLUMNS.filter((column) => column === 'level' || varying.includes(column));
-  const measures = measuresOf(ranked);
+  const measures = measuresOf(lines, ranked);
   const grid = drawGrid(
     [
       ...named.map((column) => ({ label: column.replace('_', ' '), align: alignOf(column) })),
@@ -36,8 +36,11 @@ export function toList(lines: readonly Line[], ranked: readonly ColumnName[]): s
 }
 
 /** The usual ones, then those of the named columns that none of them shows. */
-function measuresOf(ranked: readonly ColumnName[]): Pick<Measure, 'label' | 'column' | 'compressed'>[] {
-  const usual = MEASURES.filter(({ ranks }) => ranks === true);
+function measuresOf(
+  lines: readonly Line[],
+  ranked: readonly ColumnName[],
+): Pick<Measure, 'label' | 'column' | 'compressed'>[] {
+  const usual = measuresFor(lines).filter(({ ranks }) => ranks === true);
   const shown = new Set<ColumnName | undefined>([...IDENTITY_COLUMNS, ...usual.map(({ column }) => column)]);
   const added = [...new Set(ranked)].filter((column) => !shown.has(column));
   return [

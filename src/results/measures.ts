@@ -1,6 +1,6 @@
 /** What a person reads first about a row: the classic seven of original and compressed, then what it was worth. */
 import type { ColumnName, Row } from '../spec/row.ts';
-import type { Line } from './line.ts';
+import { isDense, type Line } from './line.ts';
 import { fixed, threeDigits } from './number.ts';
 
 export interface Measure {
@@ -16,6 +16,8 @@ export interface Measure {
   readonly perBatch: boolean;
   /** An interval: one row has it, a mean over seeds has none. */
   readonly ofOneRow?: boolean;
+  /** Says something of an artifact beside its original, which a dense network has not. */
+  readonly isComparison?: boolean;
   /** Absent where a value belongs to the comparison alone. */
   original?(line: Line): string;
   compressed(line: Line): string;
@@ -56,7 +58,14 @@ export const MEASURES: readonly Measure[] = [
   pair('throughput /s', 'throughput', threeDigits, { perBatch: true }),
   one('speed-up', 'speedup', true),
   between('speed-up CI', 'speedup_low', 'speedup_high', true),
-  { label: 'verdict', column: 'verdict', perBatch: true, ranks: true, compressed: verdict },
+  {
+    label: 'verdict',
+    column: 'verdict',
+    perBatch: true,
+    ranks: true,
+    isComparison: true,
+    compressed: verdict,
+  },
   {
     label: 'best orig. ms',
     needs: 'best_original_runtime',
@@ -71,6 +80,7 @@ export const MEASURES: readonly Measure[] = [
     column: 'speedup_vs_best_original',
     needs: 'best_original_runtime',
     perBatch: true,
+    isComparison: true,
     compressed: (line) => figure(line, 'speedup_vs_best_original', twoDecimals),
   },
 ];
@@ -78,11 +88,21 @@ export const MEASURES: readonly Measure[] = [
 /** Those that say something of such lines. */
 export function measuresFor(lines: readonly Line[]): readonly Measure[] {
   const overSeeds = lines.some(({ over }) => over !== undefined);
+  const areDense = lines.length > 0 && lines.every(isDense);
   return MEASURES.filter(
-    ({ ofOneRow, needs }) =>
+    ({ ofOneRow, needs, isComparison }) =>
       !(overSeeds && ofOneRow === true) &&
+      !(areDense && isComparison === true) &&
       (needs === undefined || lines.some((line) => line[needs] !== null)),
   );
+}
+
+/** What a line says under a measure in one cell: `before → after`, of a dense network the one figure that it has. */
+export function inOneCell({ original, compressed }: Measure, line: Line): string {
+  const after = compressed(line);
+  const before = original?.(line);
+  if (before === undefined || (isDense(line) && after !== '')) return after;
+  return after === '' ? before : `${before} → ${after}`;
 }
 
 function pair(
@@ -103,7 +123,14 @@ function pair(
 }
 
 function one(label: string, column: ColumnName, perBatch: boolean): Measure {
-  return { label, column, perBatch, ranks: true, compressed: (line) => figure(line, column, twoDecimals) };
+  return {
+    label,
+    column,
+    perBatch,
+    ranks: true,
+    isComparison: true,
+    compressed: (line) => figure(line, column, twoDecimals),
+  };
 }
 
 function between(label: string, low: ColumnName, high: ColumnName, perBatch: boolean): Measure {
@@ -112,6 +139,7 @@ function between(label: string, low: ColumnName, high: ColumnName, perBatch: boo
     label,
     perBatch,
     ofOneRow: true,
+    isComparison: true,
     compressed: (line) =>
       line[low] === null || line[high] === null ? UNKNOWN : `${end(line, low)} to ${end(line, high)}`,
   };

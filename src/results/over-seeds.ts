@@ -54,6 +54,7 @@ function summed(rows: readonly Row[]): Line {
   return {
     ...first,
     ...Object.fromEntries(unknown.map(({ name }) => [name, null])),
+    baseline: rows.every(({ baseline }) => baseline === first.baseline) ? first.baseline : null,
     ...Object.fromEntries(statistics.map(([name, { mean }]) => [name, mean])),
     over: {
       seeds: rows.map((row) => row.seed),

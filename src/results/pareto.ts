@@ -47,17 +47,28 @@ export interface Frontier<T> {
 }
 
 export function frontier<T extends Line>(lines: readonly T[], goals: readonly Goal[]): Frontier<T> {
+  const groups = knownAlike(lines, goals);
+  const beaten = new Set(
+    groups.flatMap((rivals) =>
+      rivals.filter((line) => rivals.some((rival) => dominates(rival, line, goals))),
+    ),
+  );
+  const known = new Set(groups.flat());
+  return {
+    lines: lines.filter((line) => known.has(line) && !beaten.has(line)),
+    dominated: beaten.size,
+    unknown: lines.length - known.size,
+  };
+}
+
+/** Lines in which no goal is unknown, those measured alike together. */
+export function knownAlike<T extends Line>(lines: readonly T[], goals: readonly Goal[]): T[][] {
   const known = lines.filter((line) => goals.every(({ column }) => line[column] !== null));
-  const groups = groupBy(known, (line) => identityKey(line, ALIKE));
-  const kept = known.filter((line) => {
-    const rivals = groups.get(identityKey(line, ALIKE)) ?? [];
-    return !rivals.some((rival) => dominates(rival, line, goals));
-  });
-  return { lines: kept, dominated: known.length - kept.length, unknown: lines.length - known.length };
+  return [...groupBy(known, (line) => identityKey(line, ALIKE)).values()];
 }
 
 /** At least as good everywhere and better somewhere: of equals both stay. */
-function dominates(rival: Line, line: Line, goals: readonly Goal[]): boolean {
+export function dominates(rival: Line, line: Line, goals: readonly Goal[]): boolean {
   const gains = goals.map(({ column, better }) => {
     const gain = Number(rival[column]) - Number(line[column]);
     return better === 'higher' ? gain : -gain;

@@ -1,7 +1,8 @@
 /** Rows put in order, thinned out, averaged and set side by side. */
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../test/fixtures/refusal.ts';
-import { row } from '../../test/fixtures/row.ts';
+import { denseRow, row } from '../../test/fixtures/row.ts';
+import { besideDense } from './beside-dense.ts';
 import { bestInAWord } from './best.ts';
 import { comparisonToCsv, comparisonToJson, comparisonToMarkdown, comparisonToTable } from './compare.ts';
 import { toList } from './list.ts';
@@ -61,6 +62,28 @@ describe('the frontier', () => {
       at(2, 91, 4, { recipe: 'deploy', seed: 3 }),
     ];
     expect(frontier(rows, parsePareto('compressed_latency_ms,compressed_acc')).dominated).toBe(1);
+  });
+
+  test('holds dense networks and compressed ones alike, and says who beats whom', () => {
+    const goals = parsePareto('compressed_acc,compressed_latency_ms');
+    const dense = (model: string, acc: number | null, latency: number, change = {}) =>
+      denseRow({ model, compressed_acc: acc, compressed_latency_ms: latency, ...change });
+    const rows = [
+      at(1, 92, 3),
+      at(2, 88, 2),
+      dense('resnet20', 91, 1.5),
+      dense('resnet32', 91.5, 4),
+      dense('resnet32', 91.5, 40, { batch_size: 64 }),
+      at(1, 92, 50, { batch_size: 64 }),
+      dense('resnet44', null, 5),
+      dense('resnet56', 93, 9, { runtime: 'openvino' }),
+    ];
+    expect(frontier(rows, goals).lines).toEqual([rows[0], rows[2], rows[4], rows[5], rows[7]]);
+    expect(besideDense(rows, goals)).toBe(
+      'Dense networks that a compressed one beats: resnet20 in 0 of 1, resnet32 in 1 of 2 rows. Compressed ones that a dense one beats: 1 of 3.',
+    );
+    expect(besideDense(rows.slice(0, 2), goals)).toBeUndefined();
+    expect(besideDense(rows.slice(2, 5), goals)).toBeUndefined();
   });
 
   test('needs two columns that get better', () => {
@@ -138,6 +161,17 @@ describe('over seeds', () => {
       Mean ± sample standard deviation (seeds). A verdict needs a 99 % interval beyond a margin of 2 %.
       "
     `);
+  });
+
+  test('a dense network stays one', () => {
+    const seeds = [0, 1].map((seed) => denseRow({ seed, compressed_acc: 90 + seed }));
+    expect(overSeeds(seeds)).toMatchObject([
+      { baseline: true, recipe: 'dense', level: 0, compressed_acc: 90.5, original_acc: null },
+    ]);
+    expect(toList(overSeeds(seeds), []).split('\n').slice(0, 2)).toEqual([
+      'level     file size MB             acc %       latency ms',
+      '    0  44.8 ± 0.00 (2)  90.50 ± 0.71 (2)  2.30 ± 0.00 (2)',
+    ]);
   });
 
   test('as CSV and JSON: X_mean and X_sd, n, seeds, verdicts counted; unknown for one seed is unknown', () => {
@@ -268,6 +302,7 @@ describe('comparing', () => {
 
 test('the best of a run in a word: the fastest of those whose verdict says so', () => {
   expect(bestInAWord([])).toBe(null);
+  expect(bestInAWord([denseRow()])).toBe(null);
   expect(bestInAWord([row({ speedup: 3 })])).toBe('no level is faster');
   expect(
     bestInAWord([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { row } from '../../test/fixtures/row.ts';
+import { denseRow, row } from '../../test/fixtures/row.ts';
 import { toJson } from './json.ts';
 import { toMarkdown } from './markdown.ts';
 import { sortLines } from './sort.ts';
@@ -153,6 +153,74 @@ test('a block for each recipe, titled with what tells it apart; batches under ea
     500 test images
     CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
     noisy: resnet18 · cifar10 · classic · level 1 · batch 64: load 3.1
+    "
+  `);
+});
+
+test('dense networks side by side in a block of their own, with what they say alone', () => {
+  const rows = [
+    row(),
+    denseRow({
+      model: 'resnet20',
+      compressed_acc: 91.2,
+      best_original_runtime: 'openvino bfloat16',
+      best_original_latency_ms: 0.301,
+    }),
+    denseRow({ model: 'resnet32', compressed_acc: 92.1 }),
+  ];
+  expect(`\n${toTable(rows, { width: 60 })}`).toMatchInlineSnapshot(`
+    "
+    resnet18 · cifar10 · classic
+
+                   original        level 1
+    params M           11.2           11.2
+    nonzero M          11.2           8.94
+    sparsity %          0.0           20.0
+    file size MB       44.8           44.8
+    acc %             92.20          92.00
+    acc drop pp                       0.20
+    acc drop CI              -0.40 to 0.80
+
+    batch 1
+    latency ms         2.31           2.30
+    throughput /s       433            434
+    speed-up                          1.00
+    speed-up CI               0.98 to 1.02
+    verdict                  no difference
+
+    cifar10 · dense
+
+                   resnet20  resnet32
+    params M           11.2      11.2
+    nonzero M          8.94      8.94
+    sparsity %         20.0      20.0
+    file size MB       44.8      44.8
+    acc %             91.20     92.10
+
+    batch 1
+    latency ms         2.30      2.30
+    throughput /s       434       434
+    best orig. ms      0.30         –
+
+    seed 0 · 32 px · cpu
+    Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch
+    2 threads · 500 test images
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    Best orig.: the original where it is fastest here without loss, in openvino bfloat16.
+    "
+  `);
+  expect(`\n${toMarkdown(rows)}`).toMatchInlineSnapshot(`
+    "
+    | model | recipe | level | params M | nonzero M | sparsity % | file size MB | acc % | acc drop pp | acc drop CI | latency ms | throughput /s | speed-up | speed-up CI | verdict | best orig. ms | vs best orig. |
+    | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+    | resnet18 | classic | 1 | 11.2 → 11.2 | 11.2 → 8.94 | 0.0 → 20.0 | 44.8 → 44.8 | 92.20 → 92.00 | 0.20 | -0.40 to 0.80 | 2.31 → 2.30 | 433 → 434 | 1.00 | 0.98 to 1.02 | no difference | – | – |
+    | resnet20 | dense | 0 | 11.2 | 8.94 | 20.0 | 44.8 | 91.20 | – | – | 2.30 | 434 | – | – | – | 0.30 | – |
+    | resnet32 | dense | 0 | 11.2 | 8.94 | 20.0 | 44.8 | 92.10 | – | – | 2.30 | 434 | – | – | – | – | – |
+
+    cifar10 · seed 0 · 32 px · cpu · Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz · torch · 2 threads · batch 1 · 500 test images
+
+    CI: 99 % interval. A verdict needs all of it beyond a margin of 2 %.
+    Best orig.: the original where it is fastest here without loss, in openvino bfloat16.
     "
   `);
 });

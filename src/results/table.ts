@@ -1,30 +1,42 @@
 /**
- * Rows for people, in the order they come. One block for each original and recipe: measures down, the original and its levels side by side.
- * Where they do not fit, the levels are shared out over bands, each with the original beside them.
+ * Rows for people, in the order they come. One block for each original and recipe: measures down, the original and its
+ * levels side by side; and one for dense networks, side by side. Where they do not fit, they are shared out over bands,
+ * each with the original beside its levels.
  */
 import stringWidth from 'string-width';
 import { groupBy } from './group-by.ts';
 import { phrases, splitIdentity } from './identity.ts';
-import type { Line } from './line.ts';
-import { legendFor, measuresFor, UNKNOWN } from './measures.ts';
+import { isDense, type Line } from './line.ts';
+import { inOneCell, legendFor, type Measure, measuresFor, UNKNOWN } from './measures.ts';
 import { printable } from './printable.ts';
 
 const GAP = '  ';
 /** Said of every block, differing or not. */
 const TITLE = ['model', 'dataset', 'recipe'] as const;
 
-/** Of a block: a heading alone, or a label, the original's cell and one for each level. */
-type Drawn = { readonly heading: string } | { readonly label: string; readonly cells: readonly string[] };
+/** Of a block: a heading alone, or a label, the original's cell where there is one, and one for each column. */
+type Drawn =
+  | { readonly heading: string }
+  | { readonly label: string; readonly original: string | undefined; readonly cells: readonly string[] };
+
+/** What stands side by side in a block. */
+interface BlockColumn {
+  readonly label: string;
+  has(row: Line): boolean;
+}
 
 export function toTable(rows: readonly Line[], { width }: { width: number }): string {
   const [first] = rows;
   if (first === undefined) return 'No results.\n';
   const { varying, common } = splitIdentity(rows);
   const titled = [...TITLE, ...varying.filter((column) => !isWithinBlock(column) && !isTitle(column))];
-  const blocks = groupBy(rows, (row) => phrases(row, titled).join(' · '));
+  /** Dense networks are compared with each other: the model tells their columns apart. */
+  const titleOf = (row: Line) =>
+    phrases(row, isDense(row) ? titled.filter((column) => column !== 'model') : titled);
+  const blocks = groupBy(rows, (row) => titleOf(row).join(' · '));
   const shared = common.filter((column) => !isWithinBlock(column) && !isTitle(column));
   const parts = [...blocks.values()].map((block) => [
-    ...wrapped(phrases(block[0], titled), width),
+    ...wrapped(titleOf(block[0]), width),
     '',
     ...drawBlock(block, width),
   ]);
@@ -41,32 +53,43 @@ function isTitle(column: string): boolean {
 }
 
 function drawBlock(rows: readonly Line[], width: number): string[] {
-  const levels = [...new Set(rows.map((row) => row.level))];
+  const areDense = rows.every(isDense);
+  const columns = areDense ? modelsOf(rows) : levelsOf(rows);
   const lines: Drawn[] = [
-    { label: '', cells: ['original', ...levels.map((level) => `level ${level}`)] },
-    ...linesOf(rows, levels, false),
+    { label: '', original: areDense ? undefined : 'original', cells: columns.map(({ label }) => label) },
+    ...linesOf(rows, columns, areDense, false),
   ];
   for (const batch of groupBy(rows, (row) => row.batch_size).values()) {
     const [heading = ''] = phrases(batch[0], ['batch_size']);
-    lines.push({ heading: '' }, { heading }, ...linesOf(batch, levels, true));
+    lines.push({ heading: '' }, { heading }, ...linesOf(batch, columns, areDense, true));
   }
-  return drawBands(lines, levels.length, width);
+  return drawBands(lines, columns.length, width);
 }
 
-function linesOf(rows: readonly Line[], levels: readonly number[], perBatch: boolean): Drawn[] {
+function levelsOf(rows: readonly Line[]): BlockColumn[] {
+  const levels = [...new Set(rows.map((row) => row.level))];
+  return levels.map((level) => ({ label: `level ${level}`, has: (row) => row.level === level }));
+}
+
+function modelsOf(rows: readonly Line[]): BlockColumn[] {
+  const models = [...new Set(rows.map((row) => row.model))];
+  return models.map((model) => ({ label: model, has: (row) => row.model === model }));
+}
+
+function linesOf(
+  rows: readonly Line[],
+  columns: readonly BlockColumn[],
+  areDense: boolean,
+  perBatch: boolean,
+): Drawn[] {
+  const show = (measure: Measure) =>
+    areDense ? (row: Line) => inOneCell(measure, row) : (row: Line) => measure.compressed(row);
   return measuresFor(rows)
     .filter((measure) => measure.perBatch === perBatch)
     .map((measure) => ({
       label: measure.label,
-      cells: [
-        measure.original === undefined ? '' : summary(rows, measure.original),
-        ...levels.map((level) =>
-          summary(
-            rows.filter((row) => row.level === level),
-            measure.compressed,
-          ),
-        ),
-      ],
+      original: areDense ? undefined : measure.original === undefined ? '' : summary(rows, measure.original),
+      cells: columns.map(({ has }) => summary(rows.filter(has), show(measure))),
     }));
 }
 
@@ -82,23 +105,23 @@ function summary(rows: readonly Line[], show: (row: Line) => string): string {
   return others.length === 0 ? lowest : `${lowest}–${others.at(-1)}`;
 }
 
-function drawBands(lines: readonly Drawn[], levels: number, width: number): string[] {
+function drawBands(lines: readonly Drawn[], count: number, width: number): string[] {
   const cellLines = lines.filter((line) => 'cells' in line);
   const widest = (texts: readonly string[]) => Math.max(...texts.map((text) => stringWidth(text)));
   const labelWidth = widest(cellLines.map((line) => line.label));
-  const originalWidth = widest(cellLines.map((line) => line.cells[0] ?? ''));
-  const levelWidth = widest(cellLines.flatMap((line) => line.cells.slice(1)));
-  const room = width - labelWidth - GAP.length - originalWidth;
-  const fitting = Math.max(1, Math.floor(room / (GAP.length + levelWidth)));
-  const perBand = Math.ceil(levels / Math.ceil(levels / fitting));
+  const originals = cellLines.flatMap((line) => line.original ?? []);
+  const originalWidth = originals.length === 0 ? 0 : GAP.length + widest(originals);
+  const cellWidth = widest(cellLines.flatMap((line) => line.cells));
+  const room = width - labelWidth - originalWidth;
+  const fitting = Math.max(1, Math.floor(room / (GAP.length + cellWidth)));
+  const perBand = Math.ceil(count / Math.ceil(count / fitting));
   const drawLine = (line: Drawn, from: number): string => {
     if ('heading' in line) return line.heading;
-    const [original = '', ...compressed] = line.cells;
-    const cells = compressed.slice(from, from + perBand).map((text) => padStart(text, levelWidth));
+    const cells = line.cells.slice(from, from + perBand).map((text) => padStart(text, cellWidth));
     const label = line.label + ' '.repeat(labelWidth - stringWidth(line.label));
-    return [label, padStart(original, originalWidth), ...cells].join(GAP).trimEnd();
+    return [label + padStart(line.original ?? '', originalWidth), ...cells].join(GAP).trimEnd();
   };
-  const starts = Array.from({ length: Math.ceil(levels / perBand) }, (_, band) => band * perBand);
+  const starts = Array.from({ length: Math.ceil(count / perBand) }, (_, band) => band * perBand);
   return starts.flatMap((from) => [
     ...(from === 0 ? [] : ['']),
     ...lines.map((line) => drawLine(line, from)),

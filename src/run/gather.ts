@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expandJob } from '../plan/expand.ts';
-import type { FileFacts, Known } from '../plan/plan.ts';
+import type { FileFacts, Known } from '../plan/known.ts';
 import type { PrecisionRow } from '../plan/precision.ts';
 import type { Interpreter } from '../python/find.ts';
 import { parseCsv } from '../results/csv.ts';

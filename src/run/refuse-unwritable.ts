@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/planned.ts';
 import type { Task } from '../spec/task.ts';
 import { workspacePaths } from '../store/paths.ts';
 import { refuseUnwritable } from '../store/writable.ts';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/planned.ts';
 import type { Interpreter } from '../python/find.ts';
 import { bestInAWord } from '../results/best.ts';
 import { missedBounds } from '../results/bounds.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PlannedTask } from '../plan/plan.ts';
+import type { PlannedTask } from '../plan/planned.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import { Schedule } from './schedule.ts';
 

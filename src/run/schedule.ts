@@ -1,4 +1,4 @@
-import type { PlannedTask } from '../plan/plan.ts';
+import type { PlannedTask } from '../plan/planned.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 
 /** What the scheduler asks of the world; it decides only what runs when. */

@@ -175,6 +175,19 @@ test('thousands of problems are no trouble', () => {
   expect(said(file(many)).split('\n')[0]).toBe('200 problems');
 });
 
+test('a dense network is trained and measured, and nothing compresses it', () => {
+  const asked = (kind: string) =>
+    file(
+      `{"version": 1, "kind": "${kind}",\n"models": ["resnet56", {"name": "resnet20", "baseline": true}]}`,
+    );
+  for (const kind of ['train', 'benchmark', 'sweep']) expect(said(asked(kind))).toBe('valid');
+  expect(
+    said(asked('compress')),
+  ).toBe(`job.json:2:57, models[1].baseline: expected no dense network among those to compress: sweep and benchmark jobs measure it, found true
+    "models": ["resnet56", {"name": "resnet20", "baseline": true}]}
+                                                            ^^^^`);
+});
+
 describe('recipes', () => {
   const LEVEL = '[{"step": "quantize_dynamic"}]';
   const levels = (one: string) => `{"1": ${one}, "2": ${LEVEL}, "3": ${LEVEL}, "4": ${LEVEL}, "5": ${LEVEL}}`;
@@ -195,6 +208,14 @@ describe('recipes', () => {
   mine.json:1:58, levels.1[0].step: expected one of specialize, prune_magnitude, prune_structured, prune_depth, finetune, quantize_dynamic, quantize_static, pack, found "prune_magnitud". Did you mean "prune_magnitude"?
       …ame": "mine", "levels": {"1": [{"step": "prune_magnitud", "amount": 1}],
                                                ^^^^^^^^^^^^^^^^`);
+  });
+
+  test('a name that rows give another meaning', () => {
+    expect(saidOf(`{"version": 1, "name": "dense",\n"levels": ${levels(LEVEL)}}`)).toBe(
+      `mine.json:1:24, name: expected another name: rows call a network dense that was never compressed, found "dense"
+    {"version": 1, "name": "dense",
+                           ^^^^^^^`,
+    );
   });
 
   test('the order of steps', () => {

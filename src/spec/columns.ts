@@ -9,6 +9,8 @@ export type Column = {
   readonly unit?: string;
   /** Which way it gets better; absent where it is neither. */
   readonly better?: 'lower' | 'higher';
+  /** Says something of an artifact beside its original; absent where it does not. */
+  readonly isComparison?: true;
 } & (
   | { readonly kind: 'flag' }
   /** `choices`: the only texts it holds. */
@@ -40,10 +42,11 @@ export function columnGiven(name: string, flag: string): Column {
 function describe(name: ColumnName, schema: z.ZodType): Column {
   const meta = schema.meta() ?? {};
   const { 'x-unit': unit, 'x-decimals': decimals, 'x-better': better } = meta;
-  const common: Pick<Column, 'name' | 'unit' | 'better'> = {
+  const common: Pick<Column, 'name' | 'unit' | 'better' | 'isComparison'> = {
     name,
     ...(typeof unit === 'string' ? { unit } : {}),
     ...(better === 'lower' || better === 'higher' ? { better } : {}),
+    ...(meta['x-comparison'] === true ? { isComparison: true } : {}),
   };
   if (typeof decimals === 'number') {
     return { ...common, kind: 'number', decimals, averaged: meta['x-averaged'] !== false };

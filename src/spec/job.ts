@@ -36,6 +36,14 @@ export const Model = z
         description: 'Weights to start from; a model with a checkpoint is not trained.',
         examples: ['mine.pth'],
       }),
+    baseline: z
+      .boolean()
+      .optional()
+      .meta({
+        description:
+          'A dense network of its own, for comparison: trained and measured, never compressed. A network that is listed with it and without it is compressed and stands beside what becomes of it.',
+        examples: [true],
+      }),
     weights: PublishedWeights.optional().meta({
       description: 'Train from torchvision’s weights of this data set; default: from random ones.',
     }),
@@ -305,9 +313,29 @@ const envelope = {
   version: z.literal(FORMAT_VERSION).meta({ description: 'Version of this format.' }),
   name: Name.optional().meta({ description: 'Names the run; default: the kind.', examples: ['first-try'] }),
 };
-const models = unique(z.array(z.union([Name, Model])).min(1))
-  .default(['resnet18'])
-  .meta({ description: 'Networks by name; in a spec also objects.', 'x-flag': '--model' });
+const modelList = unique(z.array(z.union([Name, Model])).min(1));
+const asModels = (list: typeof modelList) =>
+  list
+    .default(['resnet18'])
+    .meta({ description: 'Networks by name; in a spec also objects.', 'x-flag': '--model' });
+const models = asModels(modelList);
+/** Nothing would be done to a dense network. */
+const modelsToCompress = asModels(
+  modelList.superRefine((entries, context) => {
+    entries.forEach((entry, index) => {
+      if (typeof entry === 'string' || entry.baseline !== true) return;
+      context.addIssue({
+        code: 'custom',
+        path: [index, 'baseline'],
+        message: 'not compressed',
+        params: {
+          expected: 'no dense network among those to compress: sweep and benchmark jobs measure it',
+          found: 'true',
+        },
+      });
+    });
+  }),
+);
 const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
   .default([BUNDLED_DATASET])
   .meta({ description: 'Data sets by name; in a spec also objects.', 'x-flag': '--dataset' });
@@ -387,7 +415,7 @@ export const CompressJob = z
   .strictObject({
     ...envelope,
     kind: z.literal('compress'),
-    models,
+    models: modelsToCompress,
     datasets,
     recipes,
     levels: levels('--compression-level'),

@@ -85,7 +85,7 @@ test('a network of one’s own, and what the user says of a network', () => {
     'job.json, models[5].mean: expected at least 3 entries, found [0.5]',
     'job.json, models[6].mean: expected none beside weights, which have their own, found [0.485,0.456,0.406]',
     'job.json, models[7].num_classes: expected a number, at least 2, found 1',
-    'job.json, models[8].trust_code: expected one of the keys name, arch, code, checkpoint, weights, stem, image_size, num_classes, mean, std, found "trust_code"',
+    'job.json, models[8].trust_code: expected one of the keys name, arch, code, checkpoint, baseline, weights, stem, image_size, num_classes, mean, std, found "trust_code"',
   ]);
 });
 

@@ -29,6 +29,15 @@ export const Level = z
     'x-expected': A_LEVEL,
   });
 
+/** What stands where a recipe and its level do, of a network that nothing was done to. */
+export const DENSE = { recipe: 'dense', level: 0 } as const;
+
+/** A level of what was measured. Not empty where there is none: rows are told apart and sorted by it. */
+export const MeasuredLevel = z.number().int().min(DENSE.level).max(5).meta({
+  description: 'Compression level: 1 is the mildest, 5 the strongest; 0: not compressed.',
+  'x-expected': 'a level from 0 to 5',
+});
+
 export const Seed = z
   .number()
   .int()

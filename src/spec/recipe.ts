@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { TrainSettings } from './job.ts';
-import { FORMAT_VERSION, Name } from './names.ts';
+import { DENSE, FORMAT_VERSION, Name } from './names.ts';
 
 /** After these a network holds integers, or weights on a grid that a change would leave. */
 const QUANTIZED = ['quantize_dynamic', 'quantize_static', 'pack'];
@@ -294,6 +294,17 @@ export const Recipe = z
       .meta({ description: 'Steps of each level by model family (`resnet`, `vit`).' }),
   })
   .superRefine((recipe, context) => {
+    if (recipe.name === DENSE.recipe) {
+      context.addIssue({
+        code: 'custom',
+        path: ['name'],
+        message: 'a name that rows give a meaning',
+        params: {
+          expected: 'another name: rows call a network dense that was never compressed',
+          found: `"${recipe.name}"`,
+        },
+      });
+    }
     if (recipe.levels === undefined && recipe.families === undefined) {
       context.addIssue({
         code: 'custom',

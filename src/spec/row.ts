@@ -1,13 +1,15 @@
 /**
  * One row of results: one original and one artifact on one device, runtime and batch size, both timed in one
- * task. Columns are listed once, here; their order is the CSV's. Unknown is empty (null), never 0.
+ * task; or a dense network alone (`baseline`), which stands where an artifact would. Columns are listed once, here;
+ * their order is the CSV's. Unknown is empty (null), never 0.
  *
  * `x-decimals` is how a number is written: that many decimals, halves away from zero, in both languages.
  * `x-better` says which way a column gets better; a column without it is neither. `x-averaged` is false where the
- * mean over several rows says nothing: the mean of interval ends is no end of an interval.
+ * mean over several rows says nothing: the mean of interval ends is no end of an interval. `x-comparison` is true of
+ * what is said of an artifact beside its original: a dense network has none, and nothing is compared with itself.
  */
 import { z } from 'zod';
-import { Digest, Level, Name, Runtime, Seed } from './names.ts';
+import { Digest, MeasuredLevel, Name, Runtime, Seed } from './names.ts';
 
 type Better = 'lower' | 'higher';
 const text = (description: string) => z.string().nullable().default(null).meta({ description });
@@ -27,6 +29,9 @@ const number = (decimals: number, description: string, unit?: string, better?: B
 /** An end of an interval, or a probability: not to be averaged. */
 const unaveraged = (decimals: number, description: string, unit?: string, better?: Better) =>
   number(decimals, description, unit, better).meta({ 'x-averaged': false });
+/** Says something of an artifact beside its original; empty where a dense network stands alone. */
+const compared = <T extends z.ZodType>(column: T): T =>
+  column.meta({ ...column.meta(), 'x-comparison': true });
 const given = (unit: string | undefined, better: Better | undefined) => ({
   ...(unit === undefined ? {} : { 'x-unit': unit }),
   ...(better === undefined ? {} : { 'x-better': better }),
@@ -36,8 +41,10 @@ const flag = (description: string) => z.boolean().nullable().default(null).meta(
 const identity = {
   model: Name.meta({ description: 'Network, as the job names it.' }),
   dataset: Name.meta({ description: 'Data set it was trained and tested on.' }),
-  recipe: Name.meta({ description: 'What says which steps make the level.' }),
-  level: Level.meta({ 'x-decimals': 0 }),
+  recipe: Name.meta({
+    description: 'What says which steps make the level; `dense`: none, the network is as it was trained.',
+  }),
+  level: MeasuredLevel.meta({ 'x-decimals': 0 }),
   seed: Seed.meta({ 'x-decimals': 0 }),
   image_size: z
     .number()
@@ -54,9 +61,9 @@ const identity = {
 /** A newer row with the same values here replaces the older. Rows are sorted by these, in this order. */
 export const IDENTITY_COLUMNS = Object.keys(identity) as readonly (keyof typeof identity)[];
 
-/** Measured on both models: `original_X` then `compressed_X`. */
+/** Measured on both models: `original_X` then `compressed_X`; of a dense network the latter. */
 const pair = <S extends string, T extends z.ZodType>(suffix: S, schema: T) =>
-  ({ [`original_${suffix}`]: schema, [`compressed_${suffix}`]: schema }) as Record<
+  ({ [`original_${suffix}`]: compared(schema), [`compressed_${suffix}`]: schema }) as Record<
     `original_${S}` | `compressed_${S}`,
     T
   >;
@@ -83,46 +90,43 @@ export const Row = z
     ...pair('file_size', int('Size of the model file.', 'bytes', 'lower')),
     ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB', 'lower')),
     ...pair('dtype', text('What the weights executed in.')),
-    size_ratio: number(2, 'Original file size over compressed file size.', 'x', 'higher'),
-    speedup: number(3, 'Original latency over compressed latency, same runtime.', 'x', 'higher'),
-    speedup_low: unaveraged(3, 'Lower end of the 99 % interval of the speed-up.', 'x', 'higher'),
-    speedup_high: unaveraged(3, 'Upper end of the 99 % interval of the speed-up.', 'x', 'higher'),
-    verdict: z
-      .enum(['faster', 'slower', 'no_difference'])
-      .nullable()
-      .default(null)
-      .meta({ description: 'From the interval and a margin of 2 %, never from the point.' }),
+    size_ratio: compared(number(2, 'Original file size over compressed file size.', 'x', 'higher')),
+    speedup: compared(number(3, 'Original latency over compressed latency, same runtime.', 'x', 'higher')),
+    speedup_low: compared(unaveraged(3, 'Lower end of the 99 % interval of the speed-up.', 'x', 'higher')),
+    speedup_high: compared(unaveraged(3, 'Upper end of the 99 % interval of the speed-up.', 'x', 'higher')),
+    verdict: compared(
+      z
+        .enum(['faster', 'slower', 'no_difference'])
+        .nullable()
+        .default(null)
+        .meta({ description: 'From the interval and a margin of 2 %, never from the point.' }),
+    ),
     eager_latency_ms: number(3, 'Original in torch eager fp32, same threads and batch.', 'ms'),
-    speedup_vs_eager: number(3, 'Eager latency over compressed latency.', 'x', 'higher'),
+    speedup_vs_eager: compared(number(3, 'Eager latency over compressed latency.', 'x', 'higher')),
     best_original_runtime: text('Runtime and dtype in which the original is fastest here without loss.'),
     best_original_latency_ms: number(3, 'Latency of the original there.', 'ms'),
-    speedup_vs_best_original: number(
-      3,
-      'What compressing gained over the best the original can do.',
-      'x',
-      'higher',
+    speedup_vs_best_original: compared(
+      number(3, 'What compressing gained over the best the original can do.', 'x', 'higher'),
     ),
     original_best_device: text('Device on which the original is fastest here.'),
     original_best_device_latency_ms: number(3, 'Latency of the original there.', 'ms'),
-    acc_drop: number(2, 'Accuracy lost, in percentage points.', 'points', 'lower'),
-    acc_drop_low: unaveraged(
-      2,
-      'Lower end of the 99 % interval of the drop (paired bootstrap).',
-      'points',
-      'lower',
+    acc_drop: compared(number(2, 'Accuracy lost, in percentage points.', 'points', 'lower')),
+    acc_drop_low: compared(
+      unaveraged(2, 'Lower end of the 99 % interval of the drop (paired bootstrap).', 'points', 'lower'),
     ),
-    acc_drop_high: unaveraged(
-      2,
-      'Upper end of the 99 % interval of the drop (paired bootstrap).',
-      'points',
-      'lower',
+    acc_drop_high: compared(
+      unaveraged(2, 'Upper end of the 99 % interval of the drop (paired bootstrap).', 'points', 'lower'),
     ),
-    mcnemar_p: unaveraged(4, 'Exact McNemar test of the two models’ errors.'),
+    mcnemar_p: compared(unaveraged(4, 'Exact McNemar test of the two models’ errors.')),
     deterministic: flag('Whether training again gives the same bits.'),
     noise: text('What disturbed the measurement, if anything.'),
-    baseline: flag('A dense model of its own, for comparison.'),
-    original_sha256: Digest.nullable().default(null).meta({ description: 'SHA-256 of the original’s file.' }),
-    artifact_sha256: Digest.nullable().default(null).meta({ description: 'SHA-256 of the artifact.' }),
+    baseline: flag('A dense network of its own, for comparison: never compressed, measured alone.'),
+    original_sha256: Digest.nullable()
+      .default(null)
+      .meta({ description: 'SHA-256 of the original’s file, or of the dense network’s.' }),
+    artifact_sha256: compared(
+      Digest.nullable().default(null).meta({ description: 'SHA-256 of the artifact.' }),
+    ),
     run: text('Run that measured the row.'),
     task_key: Digest.nullable().default(null).meta({ description: 'Key of the benchmark task.' }),
     torch: text('Version of torch.'),

@@ -10,6 +10,7 @@ import {
   Digest,
   Level,
   Mean,
+  MeasuredLevel,
   Name,
   Precision,
   Seed,
@@ -106,6 +107,7 @@ export const Cpu = z.strictObject({
   isa: z.array(z.string().min(1)).meta({ description: 'Flags of the instruction set, sorted.' }),
 });
 
+/** Of an artifact beside its original; without an artifact, of a dense network alone. */
 export const BenchmarkTask = z.strictObject({
   ...envelope,
   kind: z.literal('benchmark'),
@@ -114,16 +116,16 @@ export const BenchmarkTask = z.strictObject({
     ...told,
     dataset: TaskDataset,
     seed: Seed,
-    recipe: z.strictObject({ name: Name, level: Level }),
+    recipe: z.strictObject({ name: Name, level: MeasuredLevel }),
     benchmark: BenchmarkSettings.omit({ threads: true }),
   }),
-  inputs: z.strictObject({ original: Digest, artifact: Digest, dataset: Digest }),
+  inputs: z.strictObject({ original: Digest, artifact: Digest.optional(), dataset: Digest }),
   cpu: Cpu,
   run: z.string().optional().meta({ description: 'Id of the run, for the row.' }),
   paths: z.strictObject({
     original: AbsolutePath,
     code: CodePath,
-    artifact: AbsolutePath,
+    artifact: AbsolutePath.optional(),
     dataset: AbsolutePath,
   }),
 });

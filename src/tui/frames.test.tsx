@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { render } from 'ink';
 import { expect, test } from 'vitest';
 import { type BareEvent, BEGIN, FakeRuns, summary, viewOf } from '../../test/fixtures/fake-runs.ts';
-import { row } from '../../test/fixtures/row.ts';
+import { denseRow, row } from '../../test/fixtures/row.ts';
 import { jobDesk } from '../commands/tui/job-desk.ts';
 import { App } from './components/app.tsx';
 import { FrameLines } from './components/frame.tsx';
@@ -335,6 +335,44 @@ test('results as a table and as a scatter', () => {
 
     @ level 5 · compressed_latency_ms 2.900 · compressed_acc 88.10 %
     ● no other row beats it   · beaten   ◆ marked   @ under the cursor   x y  other…
+
+    v view  Space mark  = compare  / where  s sort  e export  ? help  q quit
+    "
+  `);
+});
+
+test('dense networks have marks of their own in the scatter', () => {
+  const runs = new FakeRuns();
+  runs.onRuns([summary(RUN)]);
+  runs.press('R');
+  runs.onRows([
+    row(),
+    denseRow({ model: 'resnet20', compressed_acc: 91, compressed_latency_ms: 1.1 }),
+    denseRow({ model: 'resnet32', compressed_acc: 91.5, compressed_latency_ms: 3.2 }),
+  ]);
+  expect(rendered(runs.press('v'))).toMatchInlineSnapshot(`
+    "
+    capstone  runs / results
+
+    all runs · 3 rows
+    cifar10 · seed 0 · 32 px · cpu · Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz …
+
+    compressed_acc (higher is better)
+    92.00 % │                                        @
+            │
+            │
+            │                                                                     □
+            │
+            │
+    91.00 % │■
+            └──────────────────────────────────────────────────────────────────────
+             1.100 compressed_latency_ms (lower is better)                    3.200
+
+    @ resnet18 · classic · level 1 · compressed_latency_ms 2.304 · compressed_acc 9…
+    ● no other row beats it   · beaten   ◆ marked   @ under the cursor   x y  other…
+    ■ □ the same of dense networks, which were never compressed
+    Dense networks that a compressed one beats: resnet20 in 0 of 1, resnet32 in 1 of
+    1 rows. Compressed ones that a dense one beats: 0 of 1.
 
     v view  Space mark  = compare  / where  s sort  e export  ? help  q quit
     "

@@ -46,6 +46,8 @@ const IN_ASCII: Readonly<Record<string, string>> = {
   '●': '*',
   '○': 'o',
   '◆': '#',
+  '■': 'D',
+  '□': 'd',
   '✓': '+',
   '✗': 'x',
   '·': '.',

@@ -2,7 +2,7 @@
 
 train         data set → checkpoint
 compress      checkpoint → artifact
-benchmark     checkpoint and artifact → rows
+benchmark     checkpoint and artifact → rows; `benchmark_dense`: checkpoint → rows
 inputs        what a task reads, refused unless it is what was planned with
 record        what a model file says of its making
 """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,31 +11,35 @@ from torch import Tensor
 
 from .. import schema
 from ..errors import UserError
-from ..keys import software_versions
 from ..measure.accuracy import accuracy, correct
-from ..measure.best_original import BestOriginal
-from ..measure.counts import parameter_counts
-from ..measure.idle import wait_until_idle
-from ..measure.intervals import acc_drop_interval, mcnemar_exact, wilson_interval
-from ..measure.latency import Timed, alternate, no_wait
-from ..measure.macs import macs
+from ..measure.intervals import acc_drop_interval, mcnemar_exact
 from ..models.file import LoadedModel
-from ..models.own_code import code_of
 from ..report import Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
-from ..runtimes.runtime import Prepared
 from ..runtimes.source import Source
+from .benchmark_dense import benchmark_dense
 from .evaluation import evaluation
+from .figures import (
+    Columns,
+    accuracies,
+    best_original,
+    deterministic,
+    identity,
+    latencies,
+    load_of_original,
+    provenance,
+    sizes,
+    timed_beside_eager,
+)
 from .inputs import load_dataset, load_input, load_original
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
-Columns = dict[str, Any]
-"""A part of a row, by column."""
-
 
 def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
     """Measure both models: accuracy on the same images, latencies in alternating blocks.
+
+    A task without an artifact is that of a dense network, measured alone.
 
     Returns:
         ``rows``: as in schema/row.schema.json, one for each device, runtime and batch size.
@@ -47,6 +49,8 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
         MachineError: ``runtime_missing``; a cache cannot be written.
         Stopped: nothing is kept but what was measured of the original.
     """
+    if "artifact" not in task["paths"]:
+        return benchmark_dense(task, report, should_stop)
     settings, image_size = task["spec"]["benchmark"], task["spec"]["model"]["image_size"]
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
@@ -56,30 +60,63 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
     reference = Original(task, original, images, report, should_stop)
     compressed_source = Source(artifact.network, image_size)
     same_in_all = {
-        **_identity(task),
-        **_sizes(original, artifact, image_size),
-        **_provenance(task, original, artifact),
+        **identity(task),
+        **sizes("original", original, image_size),
+        **sizes("compressed", artifact, image_size),
+        "size_ratio": original.bytes / artifact.bytes,
+        "eval_samples": len(images.labels),
+        "deterministic": deterministic(original, artifact),
+        "baseline": False,
+        "original_sha256": original.sha256,
+        "artifact_sha256": artifact.sha256,
+        **provenance(task),
     }
     rows = []
     for device, runtime in product(settings["devices"], runtimes):
         before = reference.prepare(runtime)
         after = runtime.prepare(compressed_source, threads=task["threads"])
-        said = images.logits(after.forward, report, should_stop, "evaluate compressed")
+        said_after = images.logits(after.forward, report, should_stop, "evaluate compressed")
+        said_before = reference.logits(runtime)
         same_in_runtime = {
             "device": device,
             "runtime": runtime.name,
-            **_pair("dtype", before.dtype, after.dtype),
-            **_accuracies(reference.logits(runtime), said, images.labels),
+            "original_dtype": before.dtype,
+            "compressed_dtype": after.dtype,
+            **accuracies("original", said_before, images.labels),
+            **accuracies("compressed", said_after, images.labels),
+            **_drop(said_before, said_after, images.labels),
         }
         for batch_size in settings["batch_sizes"]:
             batch = torch.randn(batch_size, 3, image_size, image_size)
             best = reference.best(batch)
             phase(report, "measure")
-            timed = _time(reference.eager, before, after, batch, should_stop)
-            row = {**same_in_all, **same_in_runtime, **_latencies(timed, batch_size, best)}
+            models = {"original": before, "compressed": after}
+            timed, eager_ms = timed_beside_eager(models, reference.eager, batch, should_stop)
+            latency, speedup = timed.latency("compressed"), timed.ratio("original", "compressed")
+            at_best = best_original(eager_ms, best)
+            row = {
+                **same_in_all,
+                **same_in_runtime,
+                "batch_size": batch_size,
+                **latencies("original", timed.latency("original"), batch_size),
+                **latencies("compressed", latency, batch_size),
+                "speedup": speedup.point,
+                "speedup_low": speedup.low,
+                "speedup_high": speedup.high,
+                "verdict": speedup.verdict,
+                **at_best,
+                "speedup_vs_eager": eager_ms / latency.p50_ms,
+                "speedup_vs_best_original": at_best["best_original_latency_ms"] / latency.p50_ms,
+                "noise": timed.noise,
+            }
             if settings["peak_memory"]:
                 phase(report, "peak memory")
-                row |= _pair("peak_memory_mb", *_peak_memory(task, runtime.name, batch_size, should_stop))
+                loads = [
+                    load_of_original(task, runtime.name, batch_size),
+                    _load_of_artifact(task, runtime.name, batch_size),
+                ]
+                memory = peak_memory_mb(loads, should_stop)
+                row["original_peak_memory_mb"], row["compressed_peak_memory_mb"] = memory
             rows.append(schema.validate("row", row))
     return {"rows": rows}
 
@@ -107,115 +144,17 @@ def _load_models(task: dict[str, Any]) -> tuple[LoadedModel, LoadedModel]:
     return original, artifact
 
 
-def _identity(task: dict[str, Any]) -> Columns:
-    """What the row is about, but for what the runtime adds."""
-    spec = task["spec"]
-    return {
-        "model": spec["model"]["name"],
-        "dataset": spec["dataset"]["name"],
-        "recipe": spec["recipe"]["name"],
-        "level": spec["recipe"]["level"],
-        "seed": spec["seed"],
-        "image_size": spec["model"]["image_size"],
-        "cpu": task["cpu"]["model"],
-        "threads": task["threads"],
-    }
-
-
-def _sizes(original: LoadedModel, artifact: LoadedModel, image_size: int) -> Columns:
-    before, after = parameter_counts(original.network), parameter_counts(artifact.network)
-    return {
-        **_pair("params", before.params, after.params),
-        **_pair("nonzero", before.nonzero, after.nonzero),
-        **_pair("sparsity", before.sparsity, after.sparsity),
-        **_pair("macs", macs(original.network, image_size), macs(artifact.network, image_size)),
-        **_pair("file_size", original.bytes, artifact.bytes),
-        "size_ratio": original.bytes / artifact.bytes,
-    }
-
-
-def _provenance(task: dict[str, Any], original: LoadedModel, artifact: LoadedModel) -> Columns:
-    """Where the row comes from."""
-    # Of a foreign original nobody knows how it was trained.
-    known = "deterministic" in original.record
-    return {
-        "deterministic": original.record["deterministic"] and artifact.record["deterministic"]
-        if known
-        else None,
-        "baseline": False,
-        "original_sha256": original.sha256,
-        "artifact_sha256": artifact.sha256,
-        "run": task.get("run"),
-        "task_key": task["key"],
-        "torch": software_versions()["torch"],
-        "timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
-def _accuracies(before: Tensor, after: Tensor, labels: Tensor) -> Columns:
-    """Both accuracies on the same images, and what chance alone can have done to them."""
+def _drop(before: Tensor, after: Tensor, labels: Tensor) -> Columns:
+    """What was lost on the same images, and what chance alone can have done to that."""
     right_before, right_after = correct(before, labels), correct(after, labels)
-    acc_before, acc_after = accuracy(before, labels), accuracy(after, labels)
-    drop = acc_drop_interval(right_before, right_after)
-    columns: Columns = {"eval_samples": len(labels), **_pair("acc", acc_before, acc_after)}
-    for end, which in enumerate(("low", "high")):
-        ends = (wilson_interval(int(right.sum()), len(labels))[end] for right in (right_before, right_after))
-        columns |= _pair(f"acc_{which}", *ends)
-        columns[f"acc_drop_{which}"] = drop[end]
+    low, high = acc_drop_interval(right_before, right_after)
     return {
-        **columns,
-        "acc_drop": acc_before - acc_after,
+        "acc_drop": accuracy(before, labels) - accuracy(after, labels),
+        "acc_drop_low": low,
+        "acc_drop_high": high,
         "mcnemar_p": mcnemar_exact(right_before, right_after),
     }
 
 
-def _time(
-    eager: Prepared, original: Prepared, compressed: Prepared, batch: Tensor, should_stop: ShouldStop
-) -> Timed:
-    """Both models, and the original in torch eager float32 where that is another."""
-    prepared = {"original": original, "compressed": compressed}
-    if original is not eager:
-        prepared["eager"] = eager
-    calls = {name: partial(ready.forward, batch) for name, ready in prepared.items()}
-    # One runtime has one pool; or two sessions, which rest when their call is over.
-    settle = wait_until_idle if "eager" in prepared else no_wait
-    return alternate(calls, should_stop=should_stop, settle=settle)
-
-
-def _latencies(timed: Timed, batch_size: int, best: BestOriginal) -> Columns:
-    before, after = timed.latency("original"), timed.latency("compressed")
-    speedup = timed.ratio("original", "compressed")
-    eager = "eager" if "eager" in timed.blocks else "original"
-    eager_ms = timed.latency(eager).p50_ms
-    best_ms = eager_ms / best.speedup
-    return {
-        "batch_size": batch_size,
-        **_pair("latency_ms", before.p50_ms, after.p50_ms),
-        **_pair("latency_p90_ms", before.p90_ms, after.p90_ms),
-        **_pair("throughput", 1000 * batch_size / before.mean_ms, 1000 * batch_size / after.mean_ms),
-        "speedup": speedup.point,
-        "speedup_low": speedup.low,
-        "speedup_high": speedup.high,
-        "verdict": speedup.verdict,
-        "eager_latency_ms": eager_ms,
-        "speedup_vs_eager": eager_ms / after.p50_ms,
-        "best_original_runtime": best.runtime,
-        "best_original_latency_ms": best_ms,
-        "speedup_vs_best_original": best_ms / after.p50_ms,
-        "noise": timed.noise,
-    }
-
-
-def _peak_memory(task: dict[str, Any], runtime: str, batch_size: int, should_stop: ShouldStop) -> list[float]:
-    model, threads = task["spec"]["model"], task["threads"]
-    code = code_of(task)
-    told = {"code": code and code.as_json(), "num_classes": task["spec"].get("num_classes")}
-    loads = [
-        Load(task["paths"]["original"], model, runtime, batch_size, threads, told),
-        Load(task["paths"]["artifact"], model, runtime, batch_size, threads),
-    ]
-    return peak_memory_mb(loads, should_stop)
-
-
-def _pair(name: str, original: object, compressed: object) -> Columns:
-    return {f"original_{name}": original, f"compressed_{name}": compressed}
+def _load_of_artifact(task: dict[str, Any], runtime: str, batch_size: int) -> Load:
+    return Load(task["paths"]["artifact"], task["spec"]["model"], runtime, batch_size, task["threads"])

@@ -268,6 +268,67 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     ]
 
 
+def dense_measurement(training: Task) -> Task:
+    """Of the original, as a dense network of its own."""
+    task = measurement(training, compression(training, 1))
+    task["id"] = "benchmark-dense"
+    task["spec"]["recipe"] = {"name": "dense", "level": 0}
+    del task["inputs"]["artifact"]
+    del task["paths"]["artifact"]
+    return with_key(task)
+
+
+def test_benchmark_of_a_dense_network(training: Task, trained: object) -> None:
+    """It says of itself what an artifact would, and nothing that needs another to compare with."""
+    task, events = dense_measurement(training), list[Event]()
+    (row,) = tasks.run(task, events.append, never_stop)["rows"]
+    assert schema.validate("row", row) == row
+    file = read_model(Path(task["paths"]["original"]))
+    assert (row["recipe"], row["level"], row["baseline"], row["deterministic"]) == ("dense", 0, True, True)
+    assert (row["original_sha256"], row["task_key"], row["run"]) == (file.sha256, task["key"], "a-run")
+    assert (row["compressed_file_size"], row["compressed_dtype"]) == (file.bytes, "float32")
+    assert row["compressed_params"] == sum(
+        tensor.numel() for name, tensor in file.tensors.items() if name.endswith(("weight", "bias"))
+    )
+    assert row["compressed_acc_low"] <= row["compressed_acc"] <= row["compressed_acc_high"]
+    assert row["eager_latency_ms"] == row["compressed_latency_ms"] > 0
+    assert row["best_original_latency_ms"] <= row["eager_latency_ms"]
+    assert 200 < row["compressed_peak_memory_mb"] < 1000
+    columns = schema.load("row")["properties"]
+    empty = {name for name in columns if row[name] is None} - {"noise"}
+    comparisons = {name for name, column in columns.items() if column.get("x-comparison")}
+    assert empty == comparisons | {"original_best_device", "original_best_device_latency_ms"}
+    phases = list(dict.fromkeys(event["phase"] for event in events if event["type"] == "phase"))
+    assert phases[0] == "load"
+    assert phases[-2:] == ["measure", "peak memory"]
+
+
+def test_a_dense_network_beside_its_own_artifact(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task
+) -> None:
+    """Both rows say the same of it, whatever place it has in them."""
+    (beside,) = tasks.run(measurement(training, compressed[1][0]), discard, never_stop)["rows"]
+    (alone,) = tasks.run(dense_measurement(training), discard, never_stop)["rows"]
+    for name in ("params", "nonzero", "sparsity", "macs", "acc", "acc_low", "acc_high", "file_size", "dtype"):
+        assert alone[f"compressed_{name}"] == beside[f"original_{name}"], name
+    assert alone["original_sha256"] == beside["original_sha256"]
+
+
+def test_what_was_compressed_is_no_dense_network(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task
+) -> None:
+    artifact = compressed[3][0]
+    task = dense_measurement(training)
+    task["inputs"]["original"] = artifact["key"]
+    task["paths"]["original"] = artifact["paths"]["output"]
+    assert refusal(with_key(task)) == (
+        "not_dense",
+        f"{artifact['paths']['output']}: expected a network that was never compressed, "
+        "the file was made with classic level 3",
+        'Leave out "baseline", or name the checkpoint that it was made from',
+    )
+
+
 def test_a_stopped_compression_writes_nothing(training: Task, trained: object, tmp_path: Path) -> None:
     task = compression(training, 1)
     task["paths"]["output"] = str(tmp_path / "artifact.pt")

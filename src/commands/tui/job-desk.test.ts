@@ -62,7 +62,7 @@ test('what is typed stands in the file and in the command, and what is wrong is 
 
 test.each(
   readdirSync(join(PACKAGE_ROOT, 'examples')).filter(
-    (file) => !/cifar10-(classic-vit|deploy|fast)/.test(file),
+    (file) => !/cifar10-(classic-vit|deploy|fast|frontier)/.test(file),
   ),
 )('examples/%s as a template is the same job', (file) => {
   const job = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'examples', file), 'utf8'));

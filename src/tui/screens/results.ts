@@ -1,4 +1,5 @@
 /** Rows of a run or of all: as a table, as a scatter of two measures, or two of them side by side. */
+import { besideDense } from '../../results/beside-dense.ts';
 import {
   comparisonToCsv,
   comparisonToJson,
@@ -8,8 +9,9 @@ import {
 import { rowsToCsv } from '../../results/csv.ts';
 import { identityCell, identityKey, phrases, splitIdentity } from '../../results/identity.ts';
 import { toJson } from '../../results/json.ts';
+import { isDense } from '../../results/line.ts';
 import { toMarkdown } from '../../results/markdown.ts';
-import { legendFor, type Measure, measuresFor } from '../../results/measures.ts';
+import { inOneCell, legendFor, type Measure, measuresFor } from '../../results/measures.ts';
 import { frontier, type Goal } from '../../results/pareto.ts';
 import { printable } from '../../results/printable.ts';
 import { type SortKey, sortLines } from '../../results/sort.ts';
@@ -18,7 +20,7 @@ import { drawExpressionProblem, matches, parseExpression } from '../../spec/expr
 import { type ColumnName, IDENTITY_COLUMNS, type Row } from '../../spec/row.ts';
 import { drawScatter } from '../drawings/scatter.ts';
 import { type Binding, moves } from '../keymap.ts';
-import { cell, fitLine, type Line, line, type Span, type Tone, widthOf, windowOf } from '../line.ts';
+import { cell, fitLine, type Line, line, type Span, type Tone, widthOf, windowOf, wrap } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
 import { remembered } from '../remembered.ts';
 
@@ -142,13 +144,9 @@ const measuredColumns = remembered((rows: readonly Row[], hidesSame: boolean) =>
   };
 });
 
-function shownMeasure({ label, column, original, compressed }: Measure): Unmeasured {
-  const text = (row: Row) => {
-    const [before, after] = [original?.(row), compressed(row)];
-    if (before === undefined) return after;
-    return after === '' ? before : `${before} → ${after}`;
-  };
-  return { label, column, align: 'right', text };
+function shownMeasure(measure: Measure): Unmeasured {
+  const { label, column } = measure;
+  return { label, column, align: 'right', text: (row) => inOneCell(measure, row) };
 }
 
 const FORMATS = ['csv', 'json', 'md'] as const;
@@ -361,6 +359,7 @@ export function drawResults(state: ResultsState, model: Model, frame: Frame, hei
 
 const identityOf = remembered(splitIdentity);
 const legendOf = remembered(legendFor);
+const besideDenseOf = remembered((rows: readonly Row[], x: Goal, y: Goal) => besideDense(rows, [x, y]));
 const unbeaten = remembered(
   (rows: readonly Row[], x: Goal, y: Goal) => new Set(frontier(rows, [x, y]).lines),
 );
@@ -442,7 +441,7 @@ function drawPlot(state: ResultsState, rows: readonly Row[], { columns }: Frame,
   const points = rows.flatMap((row) => {
     const [across, up] = [row[x.column], row[y.column]];
     if (typeof across !== 'number' || typeof up !== 'number') return [];
-    const look = lookOf(row === chosen, state.marked.includes(identityKey(row)), best.has(row));
+    const look = lookOf(row === chosen, state.marked.includes(identityKey(row)), best.has(row), isDense(row));
     return [{ x: across, y: up, ...look }];
   });
   const { varying } = splitIdentity(rows);
@@ -450,8 +449,21 @@ function drawPlot(state: ResultsState, rows: readonly Row[], { columns }: Frame,
     chosen === undefined ? '' : phrases(chosen, varying.length === 0 ? ['level'] : varying).join(' · ');
   const values =
     chosen === undefined ? [] : [x, y].map(({ column }) => `${column} ${textOf(chosen, column)}`);
+  const dense: Line[] = rows.some(isDense)
+    ? [
+        [
+          { text: '■ ', tone: 'good' },
+          { text: '□ ', tone: 'dim' },
+          { text: 'the same of dense networks, which were never compressed' },
+        ],
+        ...[besideDenseOf(rows, x, y) ?? []]
+          .flat()
+          .flatMap((said) => wrap(said, columns))
+          .map((text) => line(text, 'dim')),
+      ]
+    : [];
   return [
-    ...drawScatter(points, axis(x), axis(y), columns, Math.max(6, height - 3)),
+    ...drawScatter(points, axis(x), axis(y), columns, Math.max(6, height - 3 - dense.length)),
     [],
     fitLine([{ text: '@ ', tone: 'accent' }, { text: [named, ...values].join(' · ') }], columns),
     fitLine(
@@ -467,6 +479,7 @@ function drawPlot(state: ResultsState, rows: readonly Row[], { columns }: Frame,
       ],
       columns,
     ),
+    ...dense.map((spans) => fitLine(spans, columns)),
   ];
 }
 
@@ -474,10 +487,12 @@ function lookOf(
   isChosen: boolean,
   isMarked: boolean,
   isBest: boolean,
+  isDense: boolean,
 ): { mark: string; tone: Tone; weight: number } {
   if (isChosen) return { mark: '@', tone: 'accent', weight: 3 };
   if (isMarked) return { mark: '◆', tone: 'warn', weight: 2 };
-  return isBest ? { mark: '●', tone: 'good', weight: 1 } : { mark: '·', tone: 'dim', weight: 0 };
+  const [best, beaten] = isDense ? ['■', '□'] : ['●', '·'];
+  return isBest ? { mark: best, tone: 'good', weight: 1 } : { mark: beaten, tone: 'dim', weight: 0 };
 }
 
 function axis({ column, better }: Goal) {
