@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { denseRow, row } from '../../test/fixtures/row.ts';
 import type { OrchestratorEvent, RunEvent, WorkerEvent } from '../spec/event.ts';
 import { emptyRun, reduceRun } from './reduce.ts';
 import { countTasks, describeMetric, headline, overallProgress, phaseFraction, taskOf } from './select.ts';
@@ -226,4 +227,13 @@ test('metrics name accuracy first and say what is unknown', () => {
   expect(describeMetric({ split: 'train', epoch: 2, values: { loss: null, lr: 0.012345, acc: 10 } })).toBe(
     'epoch 2: train acc 10.00 %, loss unknown, lr 0.0123',
   );
+});
+
+test('rows name what they are about: a speed-up, of a dense network its latency', () => {
+  const found = (...rows: object[]) =>
+    headline(the(reduce([started, planned('a'), { type: 'result', task: 'a', values: { rows } }]), 'a'));
+  expect(found(row(), row({ batch_size: 64, speedup: 1.31, verdict: 'faster' }))).toBe(
+    'batch 1: 1.00x, no difference; batch 64: 1.31x, faster; acc 92.00 %',
+  );
+  expect(found(denseRow())).toBe('batch 1: 2.30 ms; acc 92.00 %');
 });
