@@ -1,13 +1,13 @@
 /** A temporary workspace and the real program in it, steered by a test. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll } from 'vitest';
+import { CLI, PACKAGE_ROOT, PYTHON } from './package.ts';
 
-export const PACKAGE_ROOT = resolve(import.meta.dirname, '..');
-export const CLI = join(PACKAGE_ROOT, 'dist', 'cli.js');
-export const PYTHON = process.env['CAPSTONE_PYTHON'] ?? join(PACKAGE_ROOT, '.venv', 'bin', 'python');
+export { until } from './until.ts';
+export { CLI, PACKAGE_ROOT, PYTHON };
 
 /** A folder that is gone after the tests of the file. */
 export function temporaryFolder(): string {
@@ -102,14 +102,5 @@ export function isRunning(pid: number): boolean {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
-  }
-}
-
-/** Polls until the condition holds; a test's own timeout ends the wait. */
-export async function until<T>(condition: () => T | undefined | false): Promise<T> {
-  for (;;) {
-    const value = condition();
-    if (value !== undefined && value !== false) return value;
-    await new Promise((resume) => setTimeout(resume, 20));
   }
 }

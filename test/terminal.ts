@@ -1,10 +1,12 @@
 /** The program in a real pseudo-terminal, as a person has it: keys in, a screen out. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import xterm from '@xterm/headless';
-import { CLI, PACKAGE_ROOT, PYTHON, until } from './rig.ts';
+import { CLI, PACKAGE_ROOT, PYTHON } from './package.ts';
+import { until } from './until.ts';
 
 const { Terminal } = xterm;
 const RELAY = join(PACKAGE_ROOT, 'test', 'fixtures', 'pty_relay.py');
@@ -53,6 +55,12 @@ export class TerminalSession {
     });
     // It may have ended when it is told something.
     this.#relay.stdin.on('error', () => {});
+  }
+
+  /** Of the program itself, which its relay has started. */
+  get pid(): number {
+    const { pid } = this.#relay;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim());
   }
 
   get ended(): Ended | undefined {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from capstone_worker.report import Report, ShouldStop
 
 
 def flood(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """``task["events"]`` metrics, the epoch counting them."""
+    """``task["events"]`` metrics, the epoch counting them; at most ``task["per_s"]`` a second where it says so."""
+    started, per_s = time.monotonic(), task.get("per_s")
     for epoch in range(1, task["events"] + 1):
+        if per_s is not None and epoch % 100 == 0:
+            time.sleep(max(0.0, started + epoch / per_s - time.monotonic()))
         values = {"loss": 1 / epoch, "acc": 50.0, "lr": 0.05}
         report({"type": "metric", "split": "train", "epoch": epoch, "values": values})
     return {}

@@ -18,13 +18,13 @@ import { openRunRecord } from '../../src/run/run-record.ts';
 import type { RunEvent } from '../../src/spec/event.ts';
 import { Job } from '../../src/spec/job.ts';
 import { Recipe } from '../../src/spec/recipe.ts';
-import { Row } from '../../src/spec/row.ts';
 import type { Task } from '../../src/spec/task.ts';
 import { emptyRun, reduceRun } from '../../src/state/reduce.ts';
 import { readEvents } from '../../src/store/event-log.ts';
 import { rewriteLocked } from '../../src/store/locked-file.ts';
 import { workspacePaths } from '../../src/store/paths.ts';
 import { WorkerHost } from '../../src/worker/host.ts';
+import { manyRows } from './many-rows.ts';
 
 const RUNS = 5;
 const EVENTS = 100_000;
@@ -143,42 +143,10 @@ async function events(): Promise<boolean> {
   );
 }
 
-/** No two of one identity: of those a file keeps the last. */
-function rowsOf(count: number): Row[] {
-  return Array.from({ length: count }, (_, index) =>
-    Row.parse({
-      model: `net-${Math.floor(index / 10) % 100}`,
-      dataset: 'cifar10',
-      recipe: 'classic',
-      level: 1 + (index % 5),
-      seed: Math.floor(index / 1000),
-      image_size: 32,
-      device: 'cpu',
-      cpu: 'A CPU',
-      runtime: 'torch',
-      threads: 2,
-      batch_size: index % 10 < 5 ? 1 : 64,
-      eval_samples: 10_000,
-      original_params: 11_173_962,
-      compressed_params: 11_173_962,
-      original_latency_ms: 1 + index / 7,
-      compressed_latency_ms: 1 + index / 9,
-      original_acc: 93.12,
-      compressed_acc: 92.5,
-      speedup: 1.2,
-      verdict: 'faster',
-      original_sha256: 'a'.repeat(64),
-      artifact_sha256: 'b'.repeat(64),
-      task_key: 'c'.repeat(64),
-      timestamp: '2026-01-01T00:00:00Z',
-    }),
-  );
-}
-
 /** As after every benchmark: read, merge two new rows, sort, write aside, sync, rename. */
 async function csv(): Promise<boolean> {
   const paths = workspacePaths(join(scratch));
-  const rows = rowsOf(ROWS);
+  const rows = manyRows(ROWS);
   await rewriteLocked(paths.rows, paths.rowsLock, () => toCsv(mergeRows([], rows)));
   const times: number[] = [];
   for (let run = 0; run < RUNS; run += 1) {

@@ -1,12 +1,15 @@
 /** `events.ndjson`: the truth about a run. One process writes it; anyone reads it, then or later. */
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { OrchestratorEvent, type RunEvent, WorkerEvent } from '../spec/event.ts';
 import { openLines, readEndLines, readLines } from './lines.ts';
 
 /** How long a change may go unseen where the operating system does not report it. */
 const POLL_MS = 250;
+/** A log that is written all the time is read so often and no more: each look costs more than a few events do. */
+const REST_MS = 50;
 
 const Stamped = z.looseObject({ run: z.string(), run_seq: z.number().int().min(1) });
 const Unstamped = z.discriminatedUnion('type', [WorkerEvent, OrchestratorEvent]);
@@ -63,6 +66,7 @@ export async function* followEvents(
       const { events, next } = readEvents(path, offset);
       yield* events;
       if (stopped) return;
+      if (next > offset) await sleep(REST_MS, undefined, { signal }).catch(() => {});
       offset = next;
       const timer = setTimeout(() => wake(), POLL_MS);
       await changed;

@@ -36,7 +36,7 @@ function rendered(runs: FakeRuns, ascii = false): string {
   const node = ascii ? (
     <FrameLines lines={drawFrame(model, { ...frame, ascii }, runs.ui.desk)} ascii />
   ) : (
-    <App ui={runs.ui} />
+    <App ui={runs.ui} onKey={() => {}} />
   );
   const ink = render(node, {
     stdout: stdout as unknown as NodeJS.WriteStream,

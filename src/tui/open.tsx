@@ -80,7 +80,7 @@ export async function openTui({
   stdin.once('end', () => quit('quit'));
 
   screen.enter();
-  const ink = render(<App ui={ui} />, {
+  const ink = render(<App ui={ui} onKey={() => screen.answer()} />, {
     stdin,
     // Only what Ink uses of a stream is there.
     stdout: screen as unknown as NodeJS.WriteStream,

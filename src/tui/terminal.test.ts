@@ -33,22 +33,41 @@ afterEach(() => {
 test('only lines that changed are written, each erased before it', () => {
   screen.write('a\nb');
   expect(tty.taken()).toBe('^?2026h^1;1H^2Ka^0m^2;1H^2Kb^0m^?2026l');
-  vi.advanceTimersByTime(100);
+  vi.advanceTimersByTime(200);
   screen.write('a\nc');
   expect(tty.taken()).toBe('^?2026h^2;1H^2Kc^0m^?2026l');
-  vi.advanceTimersByTime(100);
+  vi.advanceTimersByTime(200);
   screen.write('a');
   expect(tty.taken()).toBe('^?2026h^2;1H^2K^0m^?2026l');
 });
 
-test('ten frames a second at most, and the last one is drawn', () => {
+test('five frames a second by themselves, and the last one is drawn', () => {
   for (let frame = 0; frame < 200; frame += 1) {
     screen.write(`frame ${frame}`);
     vi.advanceTimersByTime(10);
   }
-  vi.advanceTimersByTime(100);
-  expect(tty.written.length).toBeLessThanOrEqual(21);
+  vi.advanceTimersByTime(200);
+  expect(tty.written.length).toBeLessThanOrEqual(11);
   expect(tty.taken()).toContain('frame 199');
+});
+
+test('a key is answered at once, and ten frames a second are the most even then', () => {
+  screen.write('a');
+  screen.write('by itself');
+  tty.taken();
+  screen.answer();
+  screen.write('answer');
+  expect(tty.taken()).toContain('answer');
+  vi.advanceTimersByTime(1000);
+  expect(tty.taken()).toBe('');
+  for (let key = 0; key < 200; key += 1) {
+    screen.answer();
+    screen.write(`key ${key}`);
+    vi.advanceTimersByTime(10);
+  }
+  vi.advanceTimersByTime(1000);
+  expect(tty.written.length).toBeLessThanOrEqual(22);
+  expect(tty.taken()).toContain('key 199');
 });
 
 test('a terminal that is slower than we are is waited for', () => {

@@ -1,11 +1,13 @@
 /**
  * The alternate screen of a terminal. Ink hands each frame over whole; only lines that changed are written, at most
- * ten frames a second. Ink's own writer erases by counting lines, which leaves pieces behind when a terminal is
+ * ten frames in any second, and the answer to a key before all else. Ink's own writer erases by counting lines, which leaves pieces behind when a terminal is
  * resized under it, and knows no alternate screen.
  */
 import { EventEmitter } from 'node:events';
 
-const FRAME_MS = 100;
+/** Between frames that nobody has asked for: half of what may be drawn is left for answers to keys. */
+const FRAME_MS = 200;
+const FRAMES_A_S = 10;
 const ESC = '\u001b[';
 const ENTER = `${ESC}?1049h${ESC}?25l${ESC}2J${ESC}H`;
 /** Attributes off, cursor back, the screen that was there before. */
@@ -20,7 +22,10 @@ export class AlternateScreen extends EventEmitter {
   readonly #stdout: NodeJS.WriteStream;
   #wanted: readonly string[] = [];
   #drawn: readonly string[] = [];
-  #drawnAt = 0;
+  /** When the last frames were written, newest last. */
+  #drawnAt: readonly number[] = [];
+  /** A key was pressed, and the next frame answers it. */
+  #isAnswering = false;
   #timer: NodeJS.Timeout | undefined;
   #isOpen = false;
   /** The terminal is slower than we are: frames are skipped until it has caught up. */
@@ -81,10 +86,20 @@ export class AlternateScreen extends EventEmitter {
     if (this.#wanted.length > 0) this.#draw(`${ESC}2J`);
   }
 
+  /** The next frame is what a person waits for. */
+  answer(): void {
+    this.#isAnswering = true;
+  }
+
   #soon(): void {
-    if (!this.#isOpen || this.#isFull || this.#timer !== undefined) return;
-    const wait = Math.max(0, this.#drawnAt + FRAME_MS - Date.now());
-    if (wait === 0) {
+    if (!this.#isOpen || this.#isFull) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const tenthLast = this.#drawnAt.at(-FRAMES_A_S);
+    const allowedAt = tenthLast === undefined ? 0 : tenthLast + 1000;
+    const wantedAt = this.#isAnswering ? 0 : (this.#drawnAt.at(-1) ?? 0) + FRAME_MS;
+    const wait = Math.max(allowedAt, wantedAt) - Date.now();
+    if (wait <= 0) {
       this.#draw();
       return;
     }
@@ -105,8 +120,9 @@ export class AlternateScreen extends EventEmitter {
       changed.push(`${ESC}${row + 1};1H${ESC}2K${text}${ESC}0m`);
     }
     this.#drawn = lines;
-    this.#drawnAt = Date.now();
     if (changed.length === 0 && first === '') return;
+    this.#isAnswering = false;
+    this.#drawnAt = [...this.#drawnAt.slice(1 - FRAMES_A_S), Date.now()];
     this.#isFull = !this.#stdout.write(`${BEGIN}${first}${changed.join('')}${END}`);
   }
 }

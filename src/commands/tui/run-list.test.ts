@@ -39,7 +39,7 @@ test('it says what `capstone runs` says, however often it looks and whatever has
   const workspace = temporaryFolder();
   const list = new RunList(workspace);
   const same = () => {
-    const read = list.read(NOW);
+    const { runs: read } = list.read(NOW);
     expect(read).toEqual(read.map(({ id }) => readSummary(workspace, id, NOW)));
     return read.map(({ id, state, tasks }) => [id, state, tasks.done]);
   };
@@ -65,5 +65,5 @@ test('it says what `capstone runs` says, however often it looks and whatever has
 test('a run that has said nothing yet is left out', () => {
   const workspace = temporaryFolder();
   mkdirSync(dirname(runPaths(workspace, NEW).hostLog), { recursive: true });
-  expect(new RunList(workspace).read(NOW)).toEqual([]);
+  expect(new RunList(workspace).read(NOW)).toEqual({ runs: [], isWhole: true });
 });

@@ -7,6 +7,9 @@ import { readEvents } from '../../store/event-log.ts';
 import { runPaths } from '../../store/paths.ts';
 import { readRunEnds, runIds } from '../../store/runs.ts';
 
+const ALWAYS_LOOKED_AT = 200;
+const PARTS = 10;
+
 interface Known {
   /** Of the log when it was last read. */
   readonly stamp: string;
@@ -20,20 +23,36 @@ interface Known {
 export class RunList {
   readonly #workspace: string;
   #known = new Map<string, Known>();
+  /** Which part of the old runs is looked at next. */
+  #turn = 0;
 
   constructor(workspace: string) {
     this.#workspace = workspace;
   }
 
-  /** Newest first; a run that has said nothing yet is left out. */
-  read(now: number): RunSummary[] {
+  /**
+   * Newest first; a run that has said nothing yet is left out. Of runs never seen before at most so many are read, the
+   * newest: with thousands, what a person sees first need not wait for the rest.
+   */
+  read(now: number, atMost = Number.POSITIVE_INFINITY): { runs: RunSummary[]; isWhole: boolean } {
     const known = new Map<string, Known>();
-    for (const id of runIds(this.#workspace)) {
-      const found = this.#look(id, now);
+    let unseen = 0;
+    this.#turn += 1;
+    for (const [index, id] of runIds(this.#workspace).entries()) {
+      const before = this.#known.get(id);
+      if (before === undefined) unseen += 1;
+      if (before === undefined && unseen > atMost) continue;
+      const found = before !== undefined && this.#canWait(before, index) ? before : this.#look(id, now);
       if (found !== undefined) known.set(id, found);
     }
     this.#known = known;
-    return [...known.values()].map(({ summary }) => summary);
+    return { runs: [...known.values()].map(({ summary }) => summary), isWhole: unseen <= atMost };
+  }
+
+  /** Of thousands that ended long ago a part is looked at each time: one that is resumed is seen some seconds later. */
+  #canWait({ view }: Known, index: number): boolean {
+    const isOver = view === undefined;
+    return isOver && index >= ALWAYS_LOOKED_AT && index % PARTS !== this.#turn % PARTS;
   }
 
   #look(id: string, now: number): Known | undefined {

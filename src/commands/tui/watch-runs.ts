@@ -14,14 +14,15 @@ import type { RunSource, Said, Stop } from '../../tui/run-source.ts';
 import { RunList } from './run-list.ts';
 
 const LIST_MS = 1000;
-const FOLLOW_MS = 100;
+const FOLLOW_MS = 200;
 const FILE_MS = 500;
 /** How often it is looked whether a run's orchestrator is still there. */
 const ALIVE_MS = 1000;
 const KEPT_SAID = 300;
 const LOG_BYTES = 64 * 1024;
-/** A long log is read without keeping keys waiting. */
-const EVENTS_A_BREATH = 200;
+/** Much is read without keeping keys waiting. */
+const EVENTS_A_BREATH = 100;
+const RUNS_A_BREATH = 200;
 
 const Rows = Row.array();
 
@@ -30,13 +31,26 @@ export function runSource(workspace: string): RunSource {
     list(onRuns) {
       const list = new RunList(workspace);
       let shown = '';
-      return every(LIST_MS, () => {
-        const runs = list.read(Date.now());
-        const text = JSON.stringify(runs);
-        if (text === shown) return;
-        shown = text;
-        onRuns(runs);
-      });
+      let isReading = false;
+      let isStopped = false;
+      const read = async () => {
+        if (isReading) return;
+        isReading = true;
+        for (let isWhole = false; !isWhole && !isStopped; ) {
+          const found = list.read(Date.now(), RUNS_A_BREATH);
+          isWhole = found.isWhole;
+          const text = JSON.stringify(found.runs);
+          if (text !== shown) onRuns(found.runs);
+          shown = text;
+          if (!isWhole) await breathe();
+        }
+        isReading = false;
+      };
+      const stopReading = every(LIST_MS, read);
+      return () => {
+        isStopped = true;
+        stopReading();
+      };
     },
 
     follow(id, onRun) {
@@ -51,7 +65,9 @@ export function runSource(workspace: string): RunSource {
         view = reduceRun(view, event);
         const task = 'task' in event ? (event.task ?? null) : null;
         const lines = plainLines(event, view);
-        if (lines.length > 0) said = [...said, ...lines.map((text) => ({ task, text }))].slice(-KEPT_SAID);
+        for (const text of lines) said.push({ task, text });
+        // In large steps: a copy for each event would be most of what following costs.
+        if (said.length > 2 * KEPT_SAID) said = said.slice(-KEPT_SAID);
       };
       const read = async () => {
         // All that is there before anything is shown: a run that ended long ago would pass by as one that goes on.
@@ -61,16 +77,19 @@ export function runSource(workspace: string): RunSource {
           if (index % EVENTS_A_BREATH === 0) await breathe();
         }
         changed = true;
+        let sinceBreath = 0;
         for await (const event of followEvents(events, past.next, stopping.signal)) {
           take(event);
           changed = true;
+          sinceBreath += 1;
+          if (sinceBreath % EVENTS_A_BREATH === 0) await breathe();
         }
       };
       const publish = () => {
         if (!changed) return;
         changed = false;
         state = stateOf(view, alive);
-        onRun({ view, state, said });
+        onRun({ view, state, said: said.slice(-KEPT_SAID) });
       };
       // A folder that cannot be read is no reason to end: what was seen stays.
       read().catch((error: Error) => {
