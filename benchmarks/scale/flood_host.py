@@ -14,7 +14,7 @@ from capstone_worker.report import Report, ShouldStop
 
 
 def flood(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """``task["events"]`` metrics, the epoch counting them; at most ``task["per_s"]`` a second where it says so."""
+    """``task["events"]`` metrics, the epoch counting them; with ``task["per_s"]`` no more a second."""
     started, per_s = time.monotonic(), task.get("per_s")
     for epoch in range(1, task["events"] + 1):
         if per_s is not None and epoch % 100 == 0:

@@ -184,7 +184,7 @@ test('a run that goes on', () => {
 
 
 
-    c cancel task  x cancel run  r retry  l log  R results  ? help  q quit
+    c cancel task  x cancel run  r retry  l log  / search  R results  ? help  q quit
     "
   `);
   expect(rendered(runs, true)).toMatchInlineSnapshot(`
@@ -211,7 +211,7 @@ test('a run that goes on', () => {
 
 
 
-    c cancel task  x cancel run  r retry  l log  R results  ? help  q quit
+    c cancel task  x cancel run  r retry  l log  / search  R results  ? help  q quit
     "
   `);
 });
@@ -257,7 +257,7 @@ test('a run whose task failed, with its log', () => {
 
 
 
-    c cancel task  x cancel run  r retry  l log  R results  ? help  q quit
+    c cancel task  x cancel run  r retry  l log  / search  R results  ? help  q quit
     "
   `);
 });

@@ -11,17 +11,17 @@ import type { Change, Frame, Model } from '../model.ts';
 import type { FollowedRun } from '../run-source.ts';
 import { RUN_LOOKS, TASK_LOOKS } from '../theme.ts';
 import { results } from './results.ts';
+import { drawPane, FOLLOWED, type PaneState, paneKeys } from './run-pane.ts';
 
-export interface RunScreenState {
+export interface RunScreenState extends PaneState {
   readonly screen: 'run';
   readonly run: string;
   /** Null: whichever runs. */
   readonly task: string | null;
-  readonly pane: 'events' | 'log';
 }
 
 export function runScreen(run: string): RunScreenState {
-  return { screen: 'run', run, task: null, pane: 'events' };
+  return { screen: 'run', run, task: null, ...FOLLOWED };
 }
 
 /** The one that was chosen, else one that runs, else the first that failed, else the first. */
@@ -85,18 +85,13 @@ export const RUN_KEYS: readonly Binding<RunScreenState>[] = [
         : said(`${task.label} has not failed: it is ${TASK_LOOKS[task.state].word}`);
     }),
   },
-  {
-    keys: ['l', 'tab'],
-    label: 'log',
-    help: 'what the run says, or the log of the task',
-    act: (state) => ({ state: { ...state, pane: state.pane === 'events' ? 'log' : 'events' } }),
-  },
+  ...paneKeys<RunScreenState>(chosenTask, (state, pane) => ({ state: { ...state, ...pane } })),
   { keys: ['R'], label: 'results', help: 'rows of this run', act: ({ run }) => ({ open: results(run) }) },
   {
     keys: ['f'],
     label: '',
     help: 'follow whichever task runs again',
-    act: (state) => ({ state: { ...state, task: null } }),
+    act: (state) => ({ state: { ...state, task: null, bottom: null } }),
   },
   ...moves<RunScreenState>(
     'task',
@@ -105,7 +100,9 @@ export const RUN_KEYS: readonly Binding<RunScreenState>[] = [
       const chosen = chosenTask(state, model);
       return { at: chosen === undefined ? 0 : tasks.indexOf(chosen), count: tasks.length };
     },
-    (state, at, model) => ({ state: { ...state, task: model.followed?.view.tasks[at]?.id ?? null } }),
+    (state, at, model) => ({
+      state: { ...state, task: model.followed?.view.tasks[at]?.id ?? null, bottom: null },
+    }),
   ),
 ];
 
@@ -138,7 +135,7 @@ export function drawRunScreen(state: RunScreenState, model: Model, frame: Frame,
     );
   const left = room - tasks.length - 1;
   const middle = chosen === undefined ? [] : drawDetail(chosen, frame, Math.min(8, Math.floor(left * 0.6)));
-  const pane = drawPane(state, model, chosen, frame, left - middle.length);
+  const pane = drawPane(state, model, chosen, frame.columns, left - middle.length);
   return [...head, ...tasks, [], ...middle, ...pane];
 }
 
@@ -268,35 +265,5 @@ function drawDetail(task: TaskView, { columns, ascii }: Frame, height: number): 
       width,
     ),
     [],
-  ];
-}
-
-/** Of a task that failed, the end of its log as it was then, unless the whole log is asked for. */
-function paneOf(state: RunScreenState, model: Model, task: TaskView | undefined) {
-  const none = 'nothing has been written to it';
-  if (state.pane === 'log') {
-    return { title: `log of ${task === undefined ? 'the host' : task.id}`, texts: model.log ?? [], none };
-  }
-  const end = task?.traceback ?? task?.failure?.log_tail ?? '';
-  if (task !== undefined && end.trim() !== '') {
-    return { title: `end of the log of ${task.id}`, texts: end.trimEnd().split('\n'), none };
-  }
-  const texts = (model.followed?.said ?? []).map(({ text }) => text);
-  return { title: 'what the run says', texts, none: 'nothing yet' };
-}
-
-function drawPane(
-  state: RunScreenState,
-  model: Model,
-  task: TaskView | undefined,
-  { columns }: Frame,
-  height: number,
-): Line[] {
-  if (height < 2) return [];
-  const { title, texts, none } = paneOf(state, model, task);
-  const shown = texts.slice(-(height - 1));
-  return [
-    [{ text: `─ ${title} ${'─'.repeat(Math.max(0, columns - widthOf(title) - 4))}`, tone: 'dim' }],
-    ...(shown.length === 0 ? [line(none, 'dim')] : shown.map((text) => line(printable(text)))),
   ];
 }
