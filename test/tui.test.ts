@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, expect, onTestFailed, test } from 'vitest';
-import { CLI, isRunning, temporaryFolder, until, Workspace } from './rig.ts';
+import { parseCsv } from '../src/results/csv.ts';
+import { CLI, isRunning, SMALL_SWEEP, temporaryFolder, until, Workspace } from './rig.ts';
 import { TerminalSession } from './terminal.ts';
 
 const cache = temporaryFolder();
@@ -67,6 +68,62 @@ test('from an empty folder to a run that goes on without it, seen and cancelled 
   await second.shows(/No runs here yet/);
   expect(workspace.runs()).toEqual([]);
   // It started no run, so it does not ask.
+  second.press('q');
+  expect(await second.end()).toEqual({ exit_code: 0, signal: null });
+  expectRestored(second);
+}, 180_000);
+
+test('one run seen by two: resized, outliving a UI that is killed, then sorted, compared and exported', async () => {
+  const workspace = new Workspace(cache);
+  workspace.write('job.json', SMALL_SWEEP);
+  const program = workspace.start('run', '--spec', 'job.json');
+  const [first, second] = [open(workspace), open(workspace, { columns: 120, rows: 40 })];
+  for (const session of [first, second]) {
+    await session.shows(/> ● running +small/);
+    session.press('\r');
+    await session.shows(/● running {2}sweep small {2}\d of 5 tasks/);
+    await session.shows(/> ● train/);
+  }
+  for (let step = 0; step < 50; step += 1) {
+    second.resize(80 + ((37 * step) % 121), 24 + ((11 * step) % 37));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  second.resize(79, 24);
+  await second.shows(/needs 80 columns and 24 rows/);
+  second.resize(100, 30);
+  const whole = await second.shows(
+    /^capstone {2}runs \/ .*\n[\s\S]*c cancel task {2}x cancel run .* q quit\n*$/,
+  );
+  // Once, and nothing is left of other sizes.
+  expect(whole.match(/capstone {2}runs/g)).toHaveLength(1);
+  first.kill('SIGKILL');
+  expect(await first.end()).toEqual({ exit_code: null, signal: 'SIGKILL' });
+  expect((await program).exitCode).toBe(0);
+  await second.shows(/✓ done {2}sweep small {2}5 of 5 tasks/);
+
+  second.press('R');
+  await second.shows(/4 rows/);
+  const levels = (text: string) => [...text.matchAll(/^[> ] [◆ ] +([13]) +\d/gm)].map(([, level]) => level);
+  second.press('s');
+  await second.shows(/sort by\s+> level/);
+  second.press('\r');
+  await until(() => levels(second.text()).join('') === '1133');
+  second.press('s\r');
+  await until(() => levels(second.text()).join('') === '3311');
+  second.press(' jj ');
+  await second.shows(/4 rows · 2 marked/);
+  second.press('=');
+  await second.shows(/^level +3 +1$/m);
+  second.press('=');
+  await second.shows(/4 rows · 2 marked/);
+  second.press('e');
+  await second.shows(/export as\s+> CSV/);
+  second.press('\r');
+  await second.shows(/write to[\s\S]*results\.csv/);
+  second.press('\r');
+  await second.shows(/results\.csv/);
+  await until(() => existsSync(workspace.path('results.csv')));
+  expect(parseCsv(workspace.read('results.csv')).rows.map(({ level }) => level)).toEqual([3, 3, 1, 1]);
   second.press('q');
   expect(await second.end()).toEqual({ exit_code: 0, signal: null });
   expectRestored(second);
