@@ -9,7 +9,11 @@ const outdir = join(root, 'dist');
 rmSync(outdir, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/cli.ts'],
+  entryPoints: [
+    { in: 'src/cli.ts', out: 'cli' },
+    // A thread is started from a file of its own.
+    { in: 'src/commands/tui/watch-thread.ts', out: 'watch-thread' },
+  ],
   outdir,
   bundle: true,
   splitting: true,

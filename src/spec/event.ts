@@ -234,3 +234,12 @@ export type OrchestratorEvent = z.infer<typeof OrchestratorEvent>;
 
 /** What stands in events.ndjson: every event with the run's id and a number of its own, without gaps. */
 export type RunEvent = (WorkerEvent | OrchestratorEvent) & { run: string; run_seq: number };
+const stampOfRun = { run: z.string(), run_seq: z.number().int().min(1) };
+const [first, ...others] = [...WorkerEvent.options, ...OrchestratorEvent.options].map((option) =>
+  (option as z.ZodObject).extend(stampOfRun),
+);
+// Each option is an object that says its type; their mapping loses which.
+export const RunEvent = z.discriminatedUnion('type', [
+  first as never,
+  ...(others as never[]),
+]) as z.ZodType<RunEvent>;

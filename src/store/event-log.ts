@@ -2,17 +2,13 @@
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { OrchestratorEvent, type RunEvent, WorkerEvent } from '../spec/event.ts';
-import { openLines, readEndLines, readLines } from './lines.ts';
+import { RunEvent } from '../spec/event.ts';
+import { openLines, parseJson, readEndLines, readLines } from './lines.ts';
 
 /** How long a change may go unseen where the operating system does not report it. */
 const POLL_MS = 250;
 /** A log that is written all the time is read so often and no more: each look costs more than a few events do. */
 const REST_MS = 50;
-
-const Stamped = z.looseObject({ run: z.string(), run_seq: z.number().int().min(1) });
-const Unstamped = z.discriminatedUnion('type', [WorkerEvent, OrchestratorEvent]);
 
 export interface EventLog {
   /** Number of the last event that stood in the log when it was opened; 0 in a new one. */
@@ -35,9 +31,9 @@ export interface ReadEvents {
 }
 
 export function readEvents(path: string, from: number): ReadEvents {
-  const { values, next } = readLines(path, from);
-  const events = values.map(asEvent).filter((event) => event !== undefined);
-  return { events, next, foreign: values.length - events.length };
+  const { lines, next } = readLines(path, from);
+  const events = lines.map((line) => asEvent(parseJson(line))).filter((event) => event !== undefined);
+  return { events, next, foreign: lines.length - events.length };
 }
 
 /** The first and the last event, without what lies between: of a log of any length two short readings. */
@@ -63,8 +59,12 @@ export async function* followEvents(
         wake = resolve;
       });
       const stopped = signal.aborted;
-      const { events, next } = readEvents(path, offset);
-      yield* events;
+      const { lines, next } = readLines(path, offset);
+      // One by one: of a log that grows fast, thousands at once would be old enough to stay in memory.
+      for (const line of lines) {
+        const event = asEvent(parseJson(line));
+        if (event !== undefined) yield event;
+      }
       if (stopped) return;
       if (next > offset) await sleep(REST_MS, undefined, { signal }).catch(() => {});
       offset = next;
@@ -90,9 +90,5 @@ function watchFolder(folder: string, onChange: () => void): () => void {
 }
 
 function asEvent(value: unknown): RunEvent | undefined {
-  const stamped = Stamped.safeParse(value);
-  if (!stamped.success) return undefined;
-  const { run, run_seq, ...rest } = stamped.data;
-  const event = Unstamped.safeParse(rest);
-  return event.success ? { ...event.data, run, run_seq } : undefined;
+  return RunEvent.safeParse(value).data;
 }

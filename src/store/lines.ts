@@ -46,15 +46,15 @@ export function openLines(path: string): LineWriter {
 }
 
 /**
- * The values of the whole lines from a byte offset on, undefined for a line that is no JSON, and the offset where
- * the next line begins. No file yet: no lines.
+ * The whole lines from a byte offset on, without empty ones, and the offset where the next line begins. No file yet: no
+ * lines.
  */
-export function readLines(path: string, from: number): { values: unknown[]; next: number } {
+export function readLines(path: string, from: number): { lines: string[]; next: number } {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { values: [], next: from };
+    if (codeOf(error) === 'ENOENT') return { lines: [], next: from };
     throw error;
   }
   try {
@@ -62,7 +62,7 @@ export function readLines(path: string, from: number): { values: unknown[]; next
     const read = readSync(file, bytes, 0, bytes.length, from);
     const end = bytes.subarray(0, read).lastIndexOf(NEWLINE) + 1;
     const lines = bytes.toString('utf8', 0, end).split('\n');
-    return { values: lines.filter((line) => line !== '').map(parseJson), next: from + end };
+    return { lines: lines.filter((line) => line !== ''), next: from + end };
   } finally {
     closeSync(file);
   }
@@ -113,7 +113,8 @@ function linesWithin(file: number, from: number, bytes: number): string[] {
     .filter((line) => line !== '');
 }
 
-function parseJson(line: string): unknown {
+/** Undefined for a line that is no JSON. */
+export function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {

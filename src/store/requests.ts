@@ -1,6 +1,6 @@
 /** `requests.ndjson`: what others ask of a run's orchestrator, which reads it while it runs. */
 import { z } from 'zod';
-import { openLines, readLines } from './lines.ts';
+import { openLines, parseJson, readLines } from './lines.ts';
 
 export const RequestOfRun = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('cancel'), ts: z.string() }),
@@ -21,9 +21,9 @@ export function appendRequest(path: string, request: RequestOfRun): void {
 
 /** Requests from a byte offset on, and the offset to read from next time. A line that is no request is skipped. */
 export function readRequests(path: string, from: number): { requests: RequestOfRun[]; next: number } {
-  const { values, next } = readLines(path, from);
-  const requests = values
-    .map((value) => RequestOfRun.safeParse(value).data)
+  const { lines, next } = readLines(path, from);
+  const requests = lines
+    .map((line) => RequestOfRun.safeParse(parseJson(line)).data)
     .filter((data) => data !== undefined);
   return { requests, next };
 }

@@ -26,7 +26,9 @@ export function drawFrame(model: Model, frame: Frame, desk: JobDesk): Line[] {
   const tables = tablesOf(top(model), desk);
   const message = messageOf(model, columns);
   const height = high - 3 - message.length;
-  const body = bodyOf(model, frame, height, desk).slice(0, height);
+  const body = bodyOf(model, frame, height, desk)
+    .slice(0, height)
+    .map((spans) => fitLine(spans, columns));
   const blank = Array.from({ length: height - body.length }, (): Line => []);
   return [
     fitLine(titleOf(model), columns),

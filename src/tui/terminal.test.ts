@@ -31,19 +31,19 @@ afterEach(() => {
 });
 
 test('only lines that changed are written, each erased before it', () => {
-  screen.write('a\nb');
+  screen.show(() => ['a', 'b']);
   expect(tty.taken()).toBe('^?2026h^1;1H^2Ka^0m^2;1H^2Kb^0m^?2026l');
   vi.advanceTimersByTime(200);
-  screen.write('a\nc');
+  screen.show(() => ['a', 'c']);
   expect(tty.taken()).toBe('^?2026h^2;1H^2Kc^0m^?2026l');
   vi.advanceTimersByTime(200);
-  screen.write('a');
+  screen.show(() => ['a']);
   expect(tty.taken()).toBe('^?2026h^2;1H^2K^0m^?2026l');
 });
 
 test('five frames a second by themselves, and the last one is drawn', () => {
   for (let frame = 0; frame < 200; frame += 1) {
-    screen.write(`frame ${frame}`);
+    screen.show(() => [`frame ${frame}`]);
     vi.advanceTimersByTime(10);
   }
   vi.advanceTimersByTime(200);
@@ -52,17 +52,17 @@ test('five frames a second by themselves, and the last one is drawn', () => {
 });
 
 test('a key is answered at once, and ten frames a second are the most even then', () => {
-  screen.write('a');
-  screen.write('by itself');
+  screen.show(() => ['a']);
+  screen.show(() => ['by itself']);
   tty.taken();
   screen.answer();
-  screen.write('answer');
+  screen.show(() => ['answer']);
   expect(tty.taken()).toContain('answer');
   vi.advanceTimersByTime(1000);
   expect(tty.taken()).toBe('');
   for (let key = 0; key < 200; key += 1) {
     screen.answer();
-    screen.write(`key ${key}`);
+    screen.show(() => [`key ${key}`]);
     vi.advanceTimersByTime(10);
   }
   vi.advanceTimersByTime(1000);
@@ -72,9 +72,9 @@ test('a key is answered at once, and ten frames a second are the most even then'
 
 test('a terminal that is slower than we are is waited for', () => {
   tty.isFull = true;
-  screen.write('one');
+  screen.show(() => ['one']);
   tty.taken();
-  screen.write('two');
+  screen.show(() => ['two']);
   vi.advanceTimersByTime(1000);
   expect(tty.taken()).toBe('');
   tty.isFull = false;
@@ -84,7 +84,7 @@ test('a terminal that is slower than we are is waited for', () => {
 
 test('a frame is one line less than the terminal, and drawn whole when that is resized', () => {
   tty.rows = 3;
-  screen.write('a\nb\nc\nd');
+  screen.show(() => ['a', 'b', 'c', 'd']);
   expect(tty.taken()).not.toContain('c');
   tty.rows = 4;
   tty.emit('resize');
@@ -92,12 +92,12 @@ test('a frame is one line less than the terminal, and drawn whole when that is r
 });
 
 test('leaving restores the cursor and the screen once, and nothing is drawn after it', () => {
-  screen.write('a');
-  screen.write('b');
+  screen.show(() => ['a']);
+  screen.show(() => ['b']);
   tty.taken();
   screen.leave();
   screen.leave();
-  screen.write('c');
+  screen.show(() => ['c']);
   vi.advanceTimersByTime(1000);
   tty.emit('resize');
   expect(tty.taken()).toBe('^0m^?25h^?1049l');

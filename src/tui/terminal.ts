@@ -1,13 +1,14 @@
 /**
- * The alternate screen of a terminal. Ink hands each frame over whole; only lines that changed are written, at most
- * ten frames in any second, and the answer to a key before all else. Ink's own writer erases by counting lines, which leaves pieces behind when a terminal is
- * resized under it, and knows no alternate screen.
+ * The alternate screen of a terminal. Frames are handed over whole; only lines that changed are written, at most ten
+ * frames in any second, and the answer to a key before all else.
  */
 import { EventEmitter } from 'node:events';
 
-/** Between frames that nobody has asked for: half of what may be drawn is left for answers to keys. */
-const FRAME_MS = 200;
 const FRAMES_A_S = 10;
+/** Of which no key was waiting for: the rest is left for answers. */
+const OWN_FRAMES_A_S = 5;
+/** What comes at the same time is one frame. */
+const TOGETHER_MS = 30;
 const ESC = '\u001b[';
 const ENTER = `${ESC}?1049h${ESC}?25l${ESC}2J${ESC}H`;
 /** Attributes off, cursor back, the screen that was there before. */
@@ -17,10 +18,8 @@ const BEGIN = `${ESC}?2026h`;
 const END = `${ESC}?2026l`;
 
 export class AlternateScreen extends EventEmitter {
-  /** Ink asks before it hides the cursor. */
-  readonly isTTY = true;
   readonly #stdout: NodeJS.WriteStream;
-  #wanted: readonly string[] = [];
+  #wanted: (() => readonly string[]) | undefined;
   #drawn: readonly string[] = [];
   /** When the last frames were written, newest last. */
   #drawnAt: readonly number[] = [];
@@ -73,17 +72,15 @@ export class AlternateScreen extends EventEmitter {
     this.#stdout.write(LEAVE);
   }
 
-  /** A whole frame, as Ink writes it in debug mode; what else it writes are the cursor's escape codes. */
-  write(frame: string): boolean {
-    if (frame.startsWith(ESC.concat('?25')) || frame === '\n') return true;
-    this.#wanted = frame.split('\n');
+  /** A whole frame, line by line; asked for when it is drawn, and not at all where another comes before it. */
+  show(frame: () => readonly string[]): void {
+    this.#wanted = frame;
     this.#soon();
-    return true;
   }
 
   redraw(): void {
     this.#drawn = [];
-    if (this.#wanted.length > 0) this.#draw(`${ESC}2J`);
+    this.#draw(`${ESC}2J`);
   }
 
   /** The next frame is what a person waits for. */
@@ -95,10 +92,12 @@ export class AlternateScreen extends EventEmitter {
     if (!this.#isOpen || this.#isFull) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const tenthLast = this.#drawnAt.at(-FRAMES_A_S);
-    const allowedAt = tenthLast === undefined ? 0 : tenthLast + 1000;
-    const wantedAt = this.#isAnswering ? 0 : (this.#drawnAt.at(-1) ?? 0) + FRAME_MS;
-    const wait = Math.max(allowedAt, wantedAt) - Date.now();
+    const { length } = this.#drawnAt;
+    const afterASecond = (frames: number) => (this.#drawnAt[length - frames] ?? 0) + 1000;
+    const at = this.#isAnswering
+      ? afterASecond(FRAMES_A_S)
+      : Math.max(afterASecond(OWN_FRAMES_A_S), (this.#drawnAt[length - 1] ?? 0) + TOGETHER_MS);
+    const wait = at - Date.now();
     if (wait <= 0) {
       this.#draw();
       return;
@@ -110,8 +109,8 @@ export class AlternateScreen extends EventEmitter {
   }
 
   #draw(first = ''): void {
-    if (!this.#isOpen) return;
-    const lines = this.#wanted.slice(0, this.rows - 1);
+    if (!this.#isOpen || this.#wanted === undefined) return;
+    const lines = this.#wanted().slice(0, this.rows - 1);
     const changed: string[] = [];
     for (let row = 0; row < Math.max(lines.length, this.#drawn.length); row += 1) {
       const text = lines[row] ?? '';

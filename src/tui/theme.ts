@@ -2,21 +2,21 @@
  * How tones look, in the sixteen colours that a terminal's own palette gives: they suit a light and a dark one alike.
  * No tone is the only sign of anything, so that NO_COLOR loses nothing.
  */
-import type { TextProps } from 'ink';
 import type { RunState } from '../state/summary.ts';
 import type { TaskState } from '../state/view.ts';
 import type { Tone } from './line.ts';
 
-export const LOOKS: Readonly<Record<Tone, TextProps>> = {
-  plain: {},
-  dim: { dimColor: true },
-  good: { color: 'green' },
-  bad: { color: 'red' },
-  warn: { color: 'yellow' },
-  accent: { color: 'cyan' },
-  title: { bold: true },
-  chosen: { inverse: true },
-};
+/** Names are those of picocolors. */
+export const LOOKS = {
+  plain: null,
+  dim: 'dim',
+  good: 'green',
+  bad: 'red',
+  warn: 'yellow',
+  accent: 'cyan',
+  title: 'bold',
+  chosen: 'inverse',
+} as const satisfies Readonly<Record<Tone, string | null>>;
 
 interface Look {
   readonly mark: string;

@@ -57,7 +57,7 @@ export function runSource(workspace: string): RunSource {
       const { events, lock } = runPaths(workspace, id);
       const stopping = new AbortController();
       let view = emptyRun(id);
-      let said: Said[] = [];
+      const said: Said[] = [];
       let changed = false;
       let alive = lockOwner(lock)?.alive === true;
       let state = stateOf(view, alive);
@@ -66,8 +66,8 @@ export function runSource(workspace: string): RunSource {
         const task = 'task' in event ? (event.task ?? null) : null;
         const lines = plainLines(event, view);
         for (const text of lines) said.push({ task, text });
-        // In large steps: a copy for each event would be most of what following costs.
-        if (said.length > 2 * KEPT_SAID) said = said.slice(-KEPT_SAID);
+        // In large steps, and in the same array: old copies would keep what they held from being collected.
+        if (said.length > 2 * KEPT_SAID) said.splice(0, said.length - KEPT_SAID);
       };
       const read = async () => {
         // All that is there before anything is shown: a run that ended long ago would pass by as one that goes on.
@@ -93,7 +93,7 @@ export function runSource(workspace: string): RunSource {
       };
       // A folder that cannot be read is no reason to end: what was seen stays.
       read().catch((error: Error) => {
-        said = [...said, { task: null, text: error.message }];
+        said.push({ task: null, text: error.message });
         changed = true;
       });
       const stopPublishing = every(FOLLOW_MS, publish);

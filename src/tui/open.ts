@@ -1,8 +1,9 @@
 /** Opens the UI on a terminal and closes it on every way out: quit, error, signal, crash. */
 import process from 'node:process';
-import { render } from 'ink';
-import { App } from './components/app.tsx';
+import { drawFrame } from './draw.ts';
+import type { Keyboard } from './keys.tsx';
 import type { QuitCode } from './model.ts';
+import { painter } from './paint.ts';
 import type { JobDesk, RunActions, RunSource } from './run-source.ts';
 import { AlternateScreen } from './terminal.ts';
 import { Ui } from './ui.ts';
@@ -14,6 +15,7 @@ export interface OpenOptions {
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly ascii: boolean;
+  readonly color: boolean;
 }
 
 const DEADLY = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const;
@@ -25,6 +27,7 @@ export async function openTui({
   stdin,
   stdout,
   ascii,
+  color,
 }: OpenOptions): Promise<QuitCode> {
   const screen = new AlternateScreen(stdout);
   let quit = (_code: QuitCode) => {};
@@ -79,24 +82,32 @@ export async function openTui({
   // The terminal has gone.
   stdin.once('end', () => quit('quit'));
 
+  const paint = painter({ ascii, color });
+  const show = () =>
+    screen.show(() => {
+      const { model, frame } = ui.seen();
+      return paint(drawFrame(model, frame, desk));
+    });
+  ui.subscribe(show);
+  // No key is echoed into the first frame; what is typed before Ink has been loaded is read then.
+  stdin.setRawMode(true);
   screen.enter();
-  const ink = render(<App ui={ui} onKey={() => screen.answer()} />, {
-    stdin,
-    // Only what Ink uses of a stream is there.
-    stdout: screen as unknown as NodeJS.WriteStream,
-    // Whole frames, no escape codes to erase the last one.
-    debug: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  ink.waitUntilExit().then(() => quit('quit'), fail);
+  show();
+  let keyboard: Keyboard | undefined;
   try {
+    const { listenToKeys } = await import('./keys.tsx');
+    keyboard = listenToKeys(stdin, (name) => {
+      screen.answer();
+      ui.press(name);
+    });
+    keyboard.closed.then(() => quit('quit'), fail);
     return await closed;
   } finally {
     ui.close();
-    ink.unmount();
+    keyboard?.close();
     restore();
     release();
-    stdin.pause();
+    // What is typed from now on is for the shell; a pause ends nothing here, as Ink reads without flowing.
+    stdin.destroy();
   }
 }

@@ -1,54 +1,18 @@
-/** Whole frames, rendered by Ink as they are on a terminal of 80 columns and 24 rows. */
-import { EventEmitter } from 'node:events';
-import { render } from 'ink';
+/** Whole frames, as they are on a terminal of 80 columns and 24 rows. */
 import { expect, test } from 'vitest';
 import { type BareEvent, BEGIN, FakeRuns, summary, viewOf } from '../../test/fixtures/fake-runs.ts';
 import { denseRow, row } from '../../test/fixtures/row.ts';
 import { jobDesk } from '../commands/tui/job-desk.ts';
-import { App } from './components/app.tsx';
-import { FrameLines } from './components/frame.tsx';
 import { drawFrame } from './draw.ts';
-
-class FakeOutput extends EventEmitter {
-  columns = 80;
-  rows = 24;
-  last = '';
-  write(frame: string): boolean {
-    this.last = frame;
-    return true;
-  }
-}
-
-class FakeInput extends EventEmitter {
-  isTTY = true;
-  setRawMode() {}
-  setEncoding() {}
-  ref() {}
-  unref() {}
-  read() {
-    return null;
-  }
-}
+import { widthOf } from './line.ts';
+import { painter } from './paint.ts';
 
 function rendered(runs: FakeRuns, ascii = false): string {
-  const stdout = new FakeOutput();
   const { model, frame } = runs.ui.seen();
-  const node = ascii ? (
-    <FrameLines lines={drawFrame(model, { ...frame, ascii }, runs.ui.desk)} ascii />
-  ) : (
-    <App ui={runs.ui} onKey={() => {}} />
-  );
-  const ink = render(node, {
-    stdout: stdout as unknown as NodeJS.WriteStream,
-    stdin: new FakeInput() as unknown as NodeJS.ReadStream,
-    debug: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  const lines = stdout.last.split('\n').map((text) => text.trimEnd());
-  ink.unmount();
+  const lines = painter({ ascii, color: false })(drawFrame(model, { ...frame, ascii }, runs.ui.desk));
   expect(lines.length).toBeLessThan(24);
-  return `\n${lines.join('\n')}\n`;
+  for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(80);
+  return `\n${lines.map((text) => text.trimEnd()).join('\n')}\n`;
 }
 
 const RUN = '20261124T120000Z-small-3f2a';
