@@ -35,7 +35,10 @@ interface Fingerprint {
   readonly versions: Record<string, number>;
   /** Kernels differ between releases; a benchmark looks for the best runtime of the original in all of them. */
   readonly software: Partial<Software>;
-  /** A latency belongs to a machine; a weight file does not. */
+  /**
+   * A latency belongs to a machine; a weight file does not, not even of channels pruned until a latency was reached:
+   * it is kept wherever it is taken, and its record says where it was measured.
+   */
   readonly cpu?: BenchmarkTask['cpu'];
 }
 

@@ -218,6 +218,40 @@ describe('recipes', () => {
     );
   });
 
+  test('a batch size that is timed, of a target that times nothing', () => {
+    const step = (target: string) =>
+      `[{"step": "prune_structured", ${target}"ratio": 0.5,\n"latency_batch_size": 8}]`;
+    const saidOfStep = (one: string) => saidOf(`{"version": 1, "name": "mine", "levels": ${levels(one)}}`);
+    expect(saidOfStep(step('"target": "latency", '))).toBe('valid');
+    for (const [target, named] of [
+      ['', 'macs'],
+      ['"target": "params", ', 'params'],
+    ] as const) {
+      expect(
+        saidOfStep(step(target)),
+      ).toBe(`mine.json:2:23, levels.1[0].latency_batch_size: expected none beside target ${named}, found 8
+    "latency_batch_size": 8}], "2": [{"step": "quantize_dynamic"}], "3": [{"step…
+                          ^`);
+    }
+  });
+
+  test('no batch size of other targets, whose keys are what they were', () => {
+    const prune = '[{"step": "prune_structured", "ratio": 0.5}]';
+    const checked = check(Recipe, [
+      file(`{"version": 1, "name": "mine", "levels": ${levels(prune)}}`, 'mine.json'),
+    ]);
+    expect(checked.ok && checked.value.levels?.['1']).toEqual([
+      {
+        step: 'prune_structured',
+        target: 'macs',
+        ratio: 0.5,
+        importance: 'taylor',
+        scope: 'global',
+        round_to: 8,
+      },
+    ]);
+  });
+
   test('the order of steps', () => {
     const wrong = '[{"step": "quantize_dynamic"},\n{"step": "prune_magnitude", "amount": 0.5}]';
     expect(saidOf(`{"version": 1, "name": "mine",\n"levels": ${levels(wrong)}}`)).toBe(

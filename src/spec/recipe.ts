@@ -44,8 +44,9 @@ const { shape: training } = TrainSettings;
 export const PruneStructured = z
   .strictObject({
     step: z.literal('prune_structured'),
-    target: z.enum(['macs', 'params']).default('macs').meta({
-      description: 'What the ratio is a share of: multiply-accumulates of an image, or parameters.',
+    target: z.enum(['macs', 'params', 'latency']).default('macs').meta({
+      description:
+        'What the ratio is a share of: multiply-accumulates of an image, parameters, or the time of a call.',
     }),
     ratio: z
       .number()
@@ -67,9 +68,33 @@ export const PruneStructured = z
       .max(64)
       .default(8)
       .meta({ description: 'Channels that remain are a multiple of this, which kernels like.' }),
+    // No default: it would become part of the spec, and so of the key, of every task with another target.
+    latency_batch_size: z
+      .number()
+      .int()
+      .min(1)
+      .max(4096)
+      .optional()
+      .meta({
+        description: 'Images of a call that is timed; default: 1. Only with target latency.',
+        examples: [1],
+      }),
+  })
+  .superRefine(({ target, latency_batch_size }, context) => {
+    if (target === 'latency' || latency_batch_size === undefined) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['latency_batch_size'],
+      message: 'only with target latency',
+      params: { expected: `none beside target ${target}`, found: String(latency_batch_size) },
+    });
   })
   .meta({
-    description: 'Whole channels removed, with all that depends on them (Fang et al. 2023).',
+    description:
+      'Whole channels removed, with all that depends on them (Fang et al. 2023). With target latency as many as are ' +
+      'needed until a call takes less time by the ratio, measured beside the network as it was, in torch eager float32 ' +
+      'on the CPU that compresses, with the threads of the task: what is made depends on that machine, and differs a ' +
+      'little each time.',
     'x-version': 1,
     'x-single-cpu': false,
     'x-needs': ['dataset'],

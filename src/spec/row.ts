@@ -118,7 +118,7 @@ export const Row = z
       unaveraged(2, 'Upper end of the 99 % interval of the drop (paired bootstrap).', 'points', 'lower'),
     ),
     mcnemar_p: compared(unaveraged(4, 'Exact McNemar test of the two models’ errors.')),
-    deterministic: flag('Whether training again gives the same bits.'),
+    deterministic: flag('Whether training and compressing again gives the same bits.'),
     noise: text('What disturbed the measurement, if anything.'),
     baseline: flag('A dense network of its own, for comparison: never compressed, measured alone.'),
     original_sha256: Digest.nullable()

@@ -16,9 +16,9 @@ import importlib.util
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import fx, nn
@@ -30,6 +30,7 @@ from ..measure.macs import macs
 from ..report import Report, progress
 from ..training.batches import normalized
 from .base import Applied, Context
+from .latency_goal import DEFAULT_BATCH_SIZE, LatencyGoal, time_against
 
 ROUNDS = 64
 """In which the channels are removed, those that remain being ranked anew in each."""
@@ -40,7 +41,8 @@ TAYLOR_EVERY = 4
 """Rounds: between them the gradients are cut along with their weights."""
 TAYLOR_BATCH = 128
 
-Target = Literal["macs", "params"]
+Target = Literal["macs", "params", "latency"]
+Size = Literal["macs", "params"]
 Importance = Literal["l2", "taylor", "bn_scale"]
 
 
@@ -49,15 +51,17 @@ class PruneStructured:
     """Remove channels until `ratio` (0 < ratio < 1) of the target is gone.
 
     Attributes:
-        target: `macs` of one image, or `params`.
+        target: `macs` of one image, `params`, or `latency`, see `latency_goal`: what that one makes depends
+            on the machine and differs from time to time.
         ratio: share of it that goes, at least.
         importance: of a group of channels: `taylor`, how much the loss would change to first order,
             |weight * gradient| over some training images (Molchanov et al. 2019, arXiv 1906.10771); `l2`, the
             norm of its weights (Li et al. 2017, arXiv 1608.08710); `bn_scale`, the scale of its batch norms
             (Liu et al. 2017, arXiv 1708.06519).
-        scope: rank all groups of the network together, by importance for what they cost of the target; or
-            those of each layer, of which each then loses the same share.
+        scope: rank all groups of the network together, by importance for what they cost of the target (of
+            `latency`: of `macs`); or those of each layer, of which each then loses the same share.
         round_to: the channels that remain in a layer are a multiple of it, where there are that many.
+        latency_batch_size: of the timed calls, from 1; None: 1. Only for the target `latency`.
     """
 
     target: Target
@@ -65,10 +69,32 @@ class PruneStructured:
     importance: Importance
     scope: Literal["global", "layer"]
     round_to: int
+    latency_batch_size: int | None = None
     name: ClassVar[str] = "prune_structured"
+
+    def __post_init__(self) -> None:
+        """Refuse a batch size without its target or out of range, by UserError ``step_invalid``."""
+        if self.latency_batch_size is None:
+            return
+        if self.target != "latency":
+            raise UserError(
+                "step_invalid",
+                f"prune_structured, latency_batch_size: expected none beside target {self.target}, "
+                f"found {self.latency_batch_size}",
+                "Leave it out, or set target to latency",
+            )
+        if self.latency_batch_size < 1:
+            raise UserError(
+                "step_invalid",
+                f"prune_structured, latency_batch_size: expected a number from 1, "
+                f"found {self.latency_batch_size}",
+                "Leave it out for the default, 1",
+            )
 
     def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
         """The smaller network; the record tells `macs` and `params`, each before and after.
+
+        For the target `latency` also what `LatencyGoal.record` tells.
 
         Raises:
             UserError: ``target_out_of_reach``, ``prune_impossible``.
@@ -78,9 +104,9 @@ class PruneStructured:
         pruned = copy.deepcopy(network).eval().requires_grad_(True)
         images = torch.zeros(1, 3, context.image_size, context.image_size)
         before = {what: size(pruned, context.image_size) for what, size in _SIZES.items()}
-        goal = (1 - self.ratio) * before[self.target]
+        goal = self._goal(pruned, before, context)
         pruner = _pruner(pruned, images, self)
-        left, started = before[self.target], time.monotonic()
+        started = time.monotonic()
         for done in range(1, ROUNDS + 1):
             if context.should_stop():
                 raise Stopped
@@ -89,31 +115,70 @@ class PruneStructured:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of groups that are down to their last channels
                 pruner.step()
-            left = _SIZES[self.target](pruned, context.image_size)
+            is_reached = goal.is_reached(pruned, is_last=done == ROUNDS)
             seconds = time.monotonic() - started
             progress(report, self.name, done=done, total=ROUNDS, unit="rounds", seconds=seconds)
-            if left <= goal:
+            if is_reached:
                 break
         else:
             raise UserError(
                 "target_out_of_reach",
-                f"prune_structured: {1 - left / before[self.target]:.0%} of the {self.target} can be "
-                f"removed, {self.ratio:.0%} are wanted",
+                f"prune_structured: {goal.removed:.0%} of the {goal.what} can be removed, "
+                f"{self.ratio:.0%} are wanted",
                 "Lower ratio, or prune_depth before it",
             )
         for parameter in pruned.parameters():
             parameter.grad = None
-        record = {"step": self.name, **self.__dict__}
+        settings = {name: value for name, value in self.__dict__.items() if value is not None}
+        record = {"step": self.name, **settings}
         for what, size in _SIZES.items():
             record |= {f"{what}_before": before[what], f"{what}_after": size(pruned, context.image_size)}
-        return Applied(pruned, record)
+        return Applied(pruned, record | goal.record())
+
+    def _goal(self, network: fx.GraphModule, before: Mapping[Size, int], context: Context) -> _Goal:
+        if self.target != "latency":
+            return _SizeGoal(self.target, self.ratio, before[self.target], context.image_size)
+        batch_size = self.latency_batch_size or DEFAULT_BATCH_SIZE
+        times = time_against(network, context.image_size, batch_size, context.should_stop)
+        return LatencyGoal(self.ratio, batch_size, context.image_size, before["macs"], times)
 
 
-_SIZES: dict[Target, Callable[[nn.Module, int], int]] = {
+_SIZES: dict[Size, Callable[[nn.Module, int], int]] = {
     "macs": macs,
     "params": lambda network, _: sum(parameter.numel() for parameter in network.parameters()),
 }
 """size(network, image_size)"""
+
+
+class _Goal(Protocol):
+    """When enough is gone; `removed` is the share of `what` it counts, as far as it was seen to go."""
+
+    @property
+    def what(self) -> str: ...
+    @property
+    def removed(self) -> float: ...
+    def is_reached(self, network: fx.GraphModule, *, is_last: bool) -> bool: ...
+    def record(self) -> dict[str, Any]: ...
+
+
+@dataclass
+class _SizeGoal:
+    """At least the share `ratio` of a size is gone, of which there was `before`."""
+
+    what: Size
+    ratio: float
+    before: int
+    image_size: int
+    removed: float = 0.0
+
+    def is_reached(self, network: fx.GraphModule, *, is_last: bool) -> bool:
+        left = _SIZES[self.what](network, self.image_size)
+        self.removed = 1 - left / self.before
+        return left <= (1 - self.ratio) * self.before
+
+    def record(self) -> dict[str, Any]:
+        """Nothing besides the sizes, which every record has."""
+        return {}
 
 
 def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured) -> Any:  # noqa: ANN401 - torch-pruning has no types
@@ -173,7 +238,8 @@ class _Importance:
         }[step.importance]()
         self._output_channels = (function.prune_conv_out_channels, function.prune_linear_out_channels)
         self._for_its_cost = step.scope == "global"
-        self._positions = _output_positions(network, images) if step.target == "macs" else {}
+        # What a channel takes of the time cannot be told alone: its multiplications stand for it.
+        self._positions = {} if step.target == "params" else _output_positions(network, images)
 
     def __call__(self, group: Any) -> torch.Tensor | None:  # noqa: ANN401 - torch-pruning has no types
         """(channels,) float, higher for those to keep; None where the group has none to prune."""
