@@ -97,12 +97,12 @@ class Host:
         return self.until(lambda event: event["type"] == kind and event.get("task") == task)
 
     def life_of(self, task: str) -> list[Event]:
-        """Every event of a task until it has ended, without the envelope and the machine's capability."""
+        """Every event of a task until it has ended, without the envelope and what tells of the machine."""
         self.reported("ended", task)
         return [
             {key: value for key, value in event.items() if key not in ("v", "seq", "ts", "task")}
             for event in self.events
-            if event.get("task") == task and event["type"] != "capability"
+            if event.get("task") == task and event["type"] not in ("capability", "usage")
         ]
 
     def kill(self) -> None:
@@ -302,6 +302,16 @@ def test_a_reader_that_stalls_loses_nothing(host: Host) -> None:
 
 
 # Cancelling
+
+
+def test_a_task_that_takes_its_time_is_told_of(host: Host) -> None:
+    task = host.start("takes_its_time")
+    usage = host.reported("usage", task)
+    assert 10 < usage["cpu_percent"] < 150
+    assert usage["memory_bytes"] > 10_000_000
+    assert (usage["gpu_percent"], usage["gpu_memory_bytes"]) == (None, None)
+    host.cancel(task, 30)
+    assert host.life_of(task)[-1] == {"type": "ended", "exit_code": 130, "signal": None}
 
 
 def test_cancel_stops_at_a_safe_point(host: Host) -> None:

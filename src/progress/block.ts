@@ -119,6 +119,7 @@ function markOf(event: RunEvent, colors: Colors): string | undefined {
     case 'result':
     case 'error':
     case 'done':
+    case 'usage':
     case 'ended':
       return undefined;
   }

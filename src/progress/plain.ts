@@ -79,6 +79,7 @@ function lines(event: RunEvent, run: RunView): string[] {
     case 'result':
     case 'error':
     case 'done':
+    case 'usage':
     case 'ended':
       return [];
   }

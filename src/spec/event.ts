@@ -101,6 +101,14 @@ const Done = event('The task says that it is through; it still has to end well.'
 const exit_code = int('Exit status; null where a signal ended it.').nullable();
 const signal = text('Name of the signal that ended it; null where none did.').nullable();
 
+const Usage = event('Every two seconds while a task runs: what it takes of the machine.', {
+  ...ofTask,
+  type: z.literal('usage'),
+  cpu_percent: count('Of its process and those that it started; 100 for each CPU that was busy throughout.'),
+  memory_bytes: count('Resident memory of the same.'),
+  gpu_percent: count('Busy time of the GPU as a whole; null where it computes on none.').nullable(),
+  gpu_memory_bytes: count('Memory in use on it, likewise.').nullable(),
+});
 const Ended = event('The host has reaped the task’s process: the last event of every task.', {
   ...ofTask,
   type: z.literal('ended'),
@@ -121,6 +129,7 @@ export const WorkerEvent = z
     Result,
     ErrorEvent,
     Done,
+    Usage,
     Ended,
   ])
   .meta({

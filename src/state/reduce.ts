@@ -3,7 +3,7 @@ import type { RunEvent } from '../spec/event.ts';
 import { Row } from '../spec/row.ts';
 import type { RunView, TaskView } from './view.ts';
 
-const KEPT_TEST_METRICS = 512;
+const KEPT_METRICS = 512;
 const Rows = Row.array();
 
 export function emptyRun(id: string): RunView {
@@ -78,11 +78,11 @@ export function reduceRun(run: RunView, event: RunEvent): RunView {
     case 'metric': {
       const { split, epoch, values } = event;
       const metric = { split, epoch, values };
-      if (split === 'train') return withTask(run, event.task, (task) => ({ ...task, metric }));
+      const kept = split === 'train' ? 'trainMetrics' : 'testMetrics';
       return withTask(run, event.task, (task) => ({
         ...task,
         metric,
-        testMetrics: [...task.testMetrics.slice(1 - KEPT_TEST_METRICS), metric],
+        [kept]: [...task[kept].slice(1 - KEPT_METRICS), metric],
       }));
     }
     case 'log': {
@@ -107,8 +107,13 @@ export function reduceRun(run: RunView, event: RunEvent): RunView {
       return withTask(run, event.task, (task) => ({ ...task, traceback: event.traceback }));
     case 'done':
       return run;
+    case 'usage': {
+      const { cpu_percent, memory_bytes, gpu_percent, gpu_memory_bytes } = event;
+      const usage = { cpu_percent, memory_bytes, gpu_percent, gpu_memory_bytes };
+      return withTask(run, event.task, (task) => ({ ...task, usage }));
+    }
     case 'ended':
-      return withTask(run, event.task, (task) => ({ ...task, pgid: null, phase: null, progress: null }));
+      return withTask(run, event.task, (task) => ({ ...task, ...OVER }));
     case 'task_succeeded':
       return withTask(run, event.task, (task) => ({ ...task, state: 'succeeded', seconds: event.seconds }));
     case 'task_failed': {
@@ -150,6 +155,8 @@ const IDLE = {
   progress: null,
   metric: null,
   testMetrics: [],
+  trainMetrics: [],
+  usage: null,
   log: null,
   files: [],
   rows: [],
@@ -157,10 +164,13 @@ const IDLE = {
   failure: null,
 } as const;
 
+/** What holds of a task only while it runs. */
+const OVER = { pgid: null, phase: null, progress: null, usage: null } as const;
+
 /** A task may end without an `ended`: its host is gone. */
 function stopped(task: TaskView, ts: string): TaskView {
   const seconds = task.startedAtMs === null ? null : (Date.parse(ts) - task.startedAtMs) / 1000;
-  return { ...task, seconds, pgid: null, phase: null, progress: null };
+  return { ...task, ...OVER, seconds };
 }
 
 function withNewTask(run: RunView, task: TaskView): RunView {

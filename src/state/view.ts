@@ -16,6 +16,10 @@ export type TaskState =
 
 export type TaskProgress = Pick<Member<'progress'>, 'phase' | 'done' | 'total' | 'unit' | 'rate' | 'eta_s'>;
 export type TaskMetric = Pick<Member<'metric'>, 'split' | 'epoch' | 'values'>;
+export type TaskUsage = Pick<
+  Member<'usage'>,
+  'cpu_percent' | 'memory_bytes' | 'gpu_percent' | 'gpu_memory_bytes'
+>;
 export type TaskLog = Pick<Member<'log'>, 'level' | 'message'>;
 export type TaskFile = Pick<Member<'artifact'>, 'path' | 'bytes' | 'sha256'>;
 export type TaskFailure = Pick<
@@ -44,8 +48,11 @@ export interface TaskView {
   readonly progress: TaskProgress | null;
   /** The latest of any split. */
   readonly metric: TaskMetric | null;
-  /** The last 512 of the test split, oldest first. */
+  /** The last 512 of each split, oldest first. */
   readonly testMetrics: readonly TaskMetric[];
+  readonly trainMetrics: readonly TaskMetric[];
+  /** Of the machine, while the task runs. */
+  readonly usage: TaskUsage | null;
   readonly log: TaskLog | null;
   /** Written so far, under their final names. */
   readonly files: readonly TaskFile[];

@@ -97,15 +97,21 @@ const EVENTS: readonly BareEvent[] = [
     }),
   ),
   { type: 'started', task: 'train', pid: 3, pgid: 3 },
-  ...[40, 60, 71].map(
-    (acc, index): BareEvent => ({
-      type: 'metric',
-      task: 'train',
-      split: 'test',
-      epoch: index + 1,
-      values: { acc, loss: 2 - index / 2 },
-    }),
-  ),
+  ...[40, 60, 71].flatMap((acc, index): BareEvent[] => {
+    const metric = { type: 'metric', task: 'train', epoch: index + 1 } as const;
+    return [
+      { ...metric, split: 'train', values: { acc: acc - 8, loss: 2.2 - index / 2, lr: 0.05 } },
+      { ...metric, split: 'test', values: { acc, loss: 2 - index / 2 } },
+    ];
+  }),
+  {
+    type: 'usage',
+    task: 'train',
+    cpu_percent: 187.4,
+    memory_bytes: 912_345_678,
+    gpu_percent: 45,
+    gpu_memory_bytes: 3_221_225_472,
+  },
   {
     type: 'progress',
     task: 'train',
@@ -129,21 +135,21 @@ test('a run that goes on', () => {
     capstone  runs / 20261124T120000Z-small-3f2a
 
     ● running  sweep small  0 of 3 tasks · 1 m 15 s · resnet18 on cifar10
+    workers: CPU 187 % · memory 912 MB · GPU 45 % · GPU memory 3.22 GB
 
     > ● train                      █████░░░░░░░░░  37 %  train  6.0 s left  1,015 i…
       · compress classic level 1   planned  resnet18_cifar10.pth is not there yet
       · benchmark classic level 1  planned  resnet18_cifar10.pth is not there yet
 
-    test accuracy, epoch 3 71.00 %           test loss 1.00
-    71.00 % │                      ⢀⣀⡠⠤⠔⠒⠊⠉  2.00 │⠉⠒⠢⠤⢄⣀
-            │              ⢀⣀⡠⠤⠔⠒⠊⠉⠁              │      ⠉⠑⠒⠢⠤⣀⡀
-            │         ⢀⣀⠤⠒⠊⠁                      │            ⠈⠉⠑⠒⠤⢄⣀⡀
-            │    ⢀⣀⠤⠒⠊⠁                           │                   ⠈⠉⠒⠒⠤⢄⣀⡀
-    40.00 % │⣀⠤⠒⠊⠁                           1.00 │                          ⠈⠉⠑⠒⠤⠤⣀
+    test accuracy 71.00 % ··· train 63.00 %  test loss 1.00 ··· train 1.20  epoch 3
+    71.00 % │                   ⢀⣀⣀⡠⠤⠤⠔⠒⠒⠊⠉  2.20 │⣀⡀⠂ ⠄ ⡀
+            │           ⢀⣀⠤⠔⠒⠊⠉⠉⠁⡀ ⡀ ⠄ ⠂ ⠂        │ ⠈⠉⠑⠒⠢⠤⢄⣀⡀⠂ ⠄ ⡀
+            │     ⢀⣀⠤⠔⠒⠉⠁⡀ ⠄ ⠂ ⠁                  │         ⠈⠉⠑⠒⠢⠤⢄⣀⡀⠂ ⠄ ⡀
+            │⣀⠤⠔⠒⠉⠁⡀ ⠄ ⠁                          │                 ⠈⠉⠑⠒⠢⠤⢄⣀⡀⠂ ⠄ ⡀
+    32.00 % │⡀ ⠄ ⠁                           1.00 │                         ⠈⠉⠑⠒⠢⠤⢄⣀
 
     ─ what the run says ───────────────────────────────────────────────────────────
     train resnet18 on cifar10: epoch 3: test acc 71.00 %, loss 1.00
-
 
 
 
@@ -156,21 +162,21 @@ test('a run that goes on', () => {
     capstone  runs / 20261124T120000Z-small-3f2a
 
     * running  sweep small  0 of 3 tasks . 1 m 15 s . resnet18 on cifar10
+    workers: CPU 187 % . memory 912 MB . GPU 45 % . GPU memory 3.22 GB
 
     > * train                      #####---------  37 %  train  6.0 s left  1,015 i~
       . compress classic level 1   planned  resnet18_cifar10.pth is not there yet
       . benchmark classic level 1  planned  resnet18_cifar10.pth is not there yet
 
-    test accuracy, epoch 3 71.00 %           test loss 1.00
-    71.00 % |                       *******  2.00 |****
-            |             **********              |    ********
-            |        *****                        |            ********
-            |   *****                             |                    ********
-    40.00 % |***                             1.00 |                            *****
+    test accuracy 71.00 % ... train 63.00 %  test loss 1.00 ... train 1.20  epoch 3
+    71.00 % |                       *******  2.20 |. .
+            |            *********** . . .        |********. .
+            |    ********. . . . . .              |        ************. .
+            |****. . . .                          |                    ********. . .
+    32.00 % |. .                             1.00 |                            *****
 
     - what the run says -----------------------------------------------------------
     train resnet18 on cifar10: epoch 3: test acc 71.00 %, loss 1.00
-
 
 
 

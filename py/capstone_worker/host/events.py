@@ -24,7 +24,7 @@ MAX_TASK_LINE = MAX_LINE - ENVELOPE_BYTES
 TASK_EVENTS = frozenset(
     ["capability", "started", "phase", "progress", "metric", "log", "artifact", "result", "error", "done"]
 )
-"""`hello` and `ended` are the host's own."""
+"""`hello`, `usage` and `ended` are the host's own."""
 PROGRESS_INTERVAL_S = 0.1
 
 

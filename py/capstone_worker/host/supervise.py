@@ -24,6 +24,7 @@ from .commands import CancelTask, StartTask, parse_command
 from .events import MAX_TASK_LINE, HostStream, parse_task_event
 from .frameworks import thread_count
 from .lines import MAX_LINE, LineBuffer
+from .usage import EVERY_S, UsageMeter
 
 TERM_TO_KILL_S = 2.0
 DRAIN_S = 1.0
@@ -44,7 +45,10 @@ class _Task:
     pid: int
     """Also its group's."""
     pipe: int
+    usage: UsageMeter
     lines: LineBuffer = field(default_factory=lambda: LineBuffer(MAX_TASK_LINE))
+    usage_at: float = field(default_factory=lambda: time.monotonic() + EVERY_S)
+    """When it is read next, while the task is alive."""
     due: list[tuple[float, signal.Signals]] = field(default_factory=list)
     """Signals to send and when, in order; empty unless the task is stopping."""
     foreign_lines: int = 0
@@ -103,6 +107,7 @@ class Supervisor:
             act()
         for task in list(self._tasks.values()):
             self._send_due(task)
+            self._tell_usage(task)
             self._look_after(task)
 
     def _wait(self) -> list[Callable[[], None]]:
@@ -124,6 +129,7 @@ class Supervisor:
         deadlines = [self._leave_by]
         for task in self._tasks.values():
             deadlines += [task.drained_by, *(when for when, _ in task.due[:1])]
+            deadlines += [task.usage_at] if task.alive else []
         next_one = min(deadlines)
         return None if next_one == math.inf else max(0.0, next_one - time.monotonic())
 
@@ -201,7 +207,8 @@ class Supervisor:
         # Both sides set the group: whoever is first, it exists before anyone signals it.
         with suppress(PermissionError, ProcessLookupError):  # gone on to an exec, or dead: it came first
             os.setpgid(pid, pid)
-        return _Task(command.task["id"], pid, read_end)
+        meter = UsageMeter(pid, on_gpu=command.task.get("device") == "cuda")
+        return _Task(command.task["id"], pid, read_end, meter)
 
     def _in_child(
         self, command: StartTask, host_pid: int, read_end: int, write_end: int, report: Report
@@ -249,6 +256,15 @@ class Supervisor:
         while task.alive and task.due and task.due[0][0] <= time.monotonic():
             _signal_group(task, task.due.pop(0)[1])
 
+    def _tell_usage(self, task: _Task) -> None:
+        if not task.alive or time.monotonic() < task.usage_at:
+            return
+        task.usage_at = time.monotonic() + EVERY_S
+        values = task.usage.read()
+        # Where events wait already, this one is worth the least.
+        if values is not None and self._stream.backlog == 0:
+            self._stream.emit({"type": "usage", **values}, task.id)
+
     def _look_after(self, task: _Task) -> None:
         """Take a task on to its next state, where it is time: from alive to dead, from dead to ended."""
         if task.exit_code is None:
@@ -276,6 +292,7 @@ class Supervisor:
             },
             task.id,
         )
+        task.usage.close()
         os.close(task.pipe)
         del self._tasks[task.id]
 

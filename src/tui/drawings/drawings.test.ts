@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Line } from '../line.ts';
 import { bar } from './bar.ts';
-import { drawCurve } from './curve.ts';
+import { drawCurves, type Series } from './curve.ts';
 import { drawScatter } from './scatter.ts';
 
 const text = (lines: readonly Line[]) =>
@@ -13,22 +13,25 @@ const text = (lines: readonly Line[]) =>
         .trimEnd(),
     )
     .join('\n');
-const acc = {
-  title: 'acc',
-  values: [10, 40, 60, 70, 75, null, 80],
-  format: (value: number) => value.toFixed(0),
-};
+const seriesOf = (name: string, ...values: (number | null)[]): Series => ({
+  name,
+  points: values.map((y, x) => ({ x, y })),
+});
+const format = (value: number) => value.toFixed(0);
+const drawn = (series: readonly [Series, Series?], width: number, height: number, ascii: boolean) =>
+  text(drawCurves({ title: 'acc', series, format }, width, height, ascii));
+const ACC = seriesOf('test', 10, 40, 60, 70, 75, null, 80);
 
 test('a curve in braille, and in ASCII; an unknown value leaves a gap', () => {
-  expect(text(drawCurve(acc, 24, 5, false))).toMatchInlineSnapshot(`
-    "acc 80
+  expect(drawn([ACC], 24, 5, false)).toMatchInlineSnapshot(`
+    "test acc 80
     80 │       ⢀⣀⡠⠤⠤⠒⠂     ⠈
        │    ⢀⡠⠊⠁
        │  ⢀⠔⠁
     10 │⡠⠊⠁"
   `);
-  expect(text(drawCurve(acc, 24, 5, true))).toMatchInlineSnapshot(`
-    "acc 80
+  expect(drawn([ACC], 24, 5, true)).toMatchInlineSnapshot(`
+    "test acc 80
     80 │         *****     *
        │     ****
        │  ***
@@ -36,18 +39,39 @@ test('a curve in braille, and in ASCII; an unknown value leaves a gap', () => {
   `);
 });
 
+test('a second curve is dotted, with its own epochs, and the line goes before it', () => {
+  const train: Series = { name: 'train', points: [0.5, 2, 6].map((x) => ({ x, y: 15 + 10 * x })) };
+  expect(drawn([ACC, train], 40, 6, false)).toMatchInlineSnapshot(`
+    "test acc 80 ··· train 75
+    80 │                 ⣀⣀⡠⠤⠤⠔⠒        ⡀ ⠄⠈
+       │          ⣀⠤⠒⠒⠉⠉⠉     ⡀ ⠄ ⠂ ⠂ ⠁
+       │      ⣀⠤⠒⠉    ⡀ ⠄ ⠂ ⠁
+       │   ⡠⠔⠉⡀ ⠄ ⠂ ⠁
+    10 │⡠⠔⠉ ⠁"
+  `);
+  expect(drawn([ACC, train], 40, 6, true)).toMatchInlineSnapshot(`
+    "test acc 80 ··· train 75
+    80 │                     ***        . .*
+       │          ***********   . . . .
+       │     *****      . . . .
+       │  *** . . . . .
+    10 │**"
+  `);
+  expect(drawn([seriesOf('test'), train], 40, 3, true)).toContain('train acc 75');
+});
+
 test('a curve of one value, of equal ones and of none', () => {
-  expect(text(drawCurve({ ...acc, values: [3] }, 20, 3, true))).toMatchInlineSnapshot(`
-    "acc 3
+  expect(drawn([seriesOf('test', 3)], 20, 3, true)).toMatchInlineSnapshot(`
+    "test acc 3
       │
     3 │*"
   `);
-  expect(text(drawCurve({ ...acc, values: [3, 3] }, 20, 3, true))).toMatchInlineSnapshot(`
-    "acc 3
+  expect(drawn([seriesOf('test', 3, 3)], 20, 3, true)).toMatchInlineSnapshot(`
+    "test acc 3
       │
     3 │*****************"
   `);
-  expect(text(drawCurve({ ...acc, values: [null] }, 20, 3, true))).toBe('acc');
+  expect(drawn([seriesOf('test', null)], 20, 3, true)).toBe('acc');
 });
 
 test('a scatter draws what matters most where points fall together', () => {

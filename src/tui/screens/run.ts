@@ -1,10 +1,10 @@
 /** One run: its tasks, the curves of a training, what it says, and why a task failed. */
 import { printable } from '../../results/printable.ts';
 import { describeMetric, headline, overallProgress, phaseFraction } from '../../state/select.ts';
-import type { TaskView } from '../../state/view.ts';
-import { formatDuration, formatPercent, formatRate } from '../../units.ts';
+import type { TaskMetric, TaskView } from '../../state/view.ts';
+import { formatBytes, formatDuration, formatPercent, formatRate } from '../../units.ts';
 import { bar } from '../drawings/bar.ts';
-import { drawCurve } from '../drawings/curve.ts';
+import { type Curves, drawCurves, type Series } from '../drawings/curve.ts';
 import { type Binding, moves } from '../keymap.ts';
 import { beside, cell, fitLine, type Line, line, type Span, widthOf, windowOf, wrap } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
@@ -160,7 +160,22 @@ function drawHead({ view, state }: FollowedRun, shared: string, { now, columns }
   const missed = view.missedBounds.map(({ bound, row, found }) =>
     fitLine([{ text: printable(`bound missed: ${bound}, ${row}: ${found}`), tone: 'bad' }], columns),
   );
-  return [fitLine(first, columns), ...best, ...missed.slice(0, 3), []];
+  return [fitLine(first, columns), ...drawUsage(view.tasks, columns), ...best, ...missed.slice(0, 3), []];
+}
+
+/** What all tasks that run take of the machine. A GPU is told of as a whole: of one of them is enough. */
+function drawUsage(tasks: readonly TaskView[], columns: number): Line[] {
+  const usages = tasks.flatMap(({ usage }) => (usage === null ? [] : [usage]));
+  if (usages.length === 0) return [];
+  const sum = (of: 'cpu_percent' | 'memory_bytes') => usages.reduce((total, usage) => total + usage[of], 0);
+  const gpu = usages.find(({ gpu_percent }) => gpu_percent !== null);
+  const words = [
+    `CPU ${formatPercent(sum('cpu_percent'), 0)}`,
+    `memory ${formatBytes(sum('memory_bytes'))}`,
+    ...(gpu?.gpu_percent == null ? [] : [`GPU ${formatPercent(gpu.gpu_percent, 0)}`]),
+    ...(gpu?.gpu_memory_bytes == null ? [] : [`GPU memory ${formatBytes(gpu.gpu_memory_bytes)}`]),
+  ];
+  return [fitLine(line(`workers: ${words.join(' · ')}`, 'dim'), columns)];
 }
 
 function drawTask(
@@ -250,18 +265,31 @@ function drawDetail(task: TaskView, { columns, ascii }: Frame, height: number): 
       [],
     ].slice(0, Math.max(3, height));
   }
-  if (task.testMetrics.length === 0 || height < 4) {
+  const { testMetrics, trainMetrics } = task;
+  if (testMetrics.length + trainMetrics.length === 0 || height < 4) {
     return task.metric === null ? [] : [line(printable(describeMetric(task.metric)), 'dim'), []];
   }
-  const values = (name: string) => task.testMetrics.map((metric) => metric.values[name] ?? null);
+  const series = (name: 'test' | 'train', metrics: readonly TaskMetric[], value: string): Series => ({
+    name,
+    points: metrics.map(({ epoch, values }) => ({ x: epoch, y: values[value] ?? null })),
+  });
   const width = Math.floor((columns - 2) / 2);
-  const curve = (title: string, name: string, format: (value: number) => string) =>
-    drawCurve({ title, values: values(name), format }, width, height - 1, ascii);
-  const epoch = task.testMetrics.at(-1)?.epoch ?? 0;
+  const curves = (title: string, value: string, format: Curves['format'], note: string) =>
+    drawCurves(
+      {
+        title,
+        series: [series('test', testMetrics, value), series('train', trainMetrics, value)],
+        format,
+        note,
+      },
+      width,
+      height - 1,
+      ascii,
+    );
   return [
     ...beside(
-      curve(`test accuracy, epoch ${epoch}`, 'acc', (value) => formatPercent(value)),
-      curve('test loss', 'loss', (value) => value.toPrecision(3)),
+      curves('accuracy', 'acc', (percent) => formatPercent(percent), ''),
+      curves('loss', 'loss', (loss) => loss.toPrecision(3), `epoch ${task.metric?.epoch ?? 0}`),
       width,
     ),
     [],
