@@ -129,6 +129,37 @@ test('one run seen by two: resized, outliving a UI that is killed, then sorted, 
   expectRestored(second);
 }, 180_000);
 
+test('a run whose orchestrator is killed: nothing of it goes on, and r does', async () => {
+  const workspace = new Workspace(cache);
+  const train = { epochs: 3, batch_size: 64, max_train_samples: 1024 };
+  workspace.write('job.json', { version: 1, kind: 'train', name: 'cut', train });
+  const program = workspace.start('run', '--spec', 'job.json');
+  const [first, second] = [
+    open(workspace, { columns: 80, rows: 24 }),
+    open(workspace, { columns: 80, rows: 24 }),
+  ];
+  for (const session of [first, second]) {
+    await session.shows(/> ● running +cut/);
+    session.press('\r');
+    await session.shows(/train accuracy \d/); // an epoch is over
+  }
+  await first.shows(/workers: CPU \d+ % · memory \d/);
+  const [id = ''] = workspace.runs();
+  const worker = Number(workspace.events(id).find(({ type }) => type === 'started')?.['pid']);
+  expect(isRunning(worker)).toBe(true);
+  program.kill('SIGKILL');
+  await until(() => !isRunning(worker));
+  for (const session of [first, second]) await session.shows(/! interrupted {2}train cut/);
+  expect(first.text()).toBe(second.text());
+  second.press('r');
+  await second.shows(/going on with/);
+  for (const session of [first, second]) await session.shows(/✓ done {2}train cut {2}1 of 1 tasks/);
+  const epochs = workspace.events(id).filter(({ type, split }) => type === 'metric' && split === 'train');
+  // None of them twice, but for the one that was cut.
+  expect(epochs.length).toBeLessThanOrEqual(4);
+  expect(epochs.at(-1)).toMatchObject({ epoch: 3 });
+}, 180_000);
+
 test('a run that cannot start says why and what to do', async () => {
   const workspace = new Workspace(cache);
   const session = open(workspace, { env: { ...workspace.env, CAPSTONE_PYTHON: '/nowhere/python' } });
