@@ -2,10 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { withKeys } from '../docs/generate/keys-block.ts';
 import { loadCommands, pages } from '../docs/generate/pages.ts';
 import { meaning, type Property } from '../docs/generate/property.ts';
 import { COMMANDS } from '../src/cli/main.ts';
 import type { Command } from '../src/commands/definition.ts';
+import { jobDesk } from '../src/commands/tui/job-desk.ts';
 import { jsonSchema, type SchemaName } from '../src/spec/json-schema.ts';
 import { PACKAGE_ROOT } from './rig.ts';
 
@@ -22,6 +24,14 @@ test.each<SchemaName>(['job', 'recipe', 'row', 'event'])(
     expect(keysWithoutMeaning(jsonSchema(name) as Property, name)).toEqual([]);
   },
 );
+
+test('the page of the terminal UI has one table of keys for each screen', () => {
+  const block = (screen: string) => `<!-- keys:begin ${screen}, by \`npm run docs\` --><!-- keys:end -->`;
+  const desk = jobDesk(PACKAGE_ROOT, PACKAGE_ROOT);
+  expect(() => withKeys(block('home'), desk)).toThrow('no keys:begin for job, run, results, everywhere');
+  expect(() => withKeys(block('home') + block('home'), desk)).toThrow('keys:begin home: ');
+  expect(() => withKeys(block('elsewhere'), desk)).toThrow('keys:begin elsewhere: no such screen');
+});
 
 test('the list of commands says what each command says of itself', () => {
   const listed = Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]);

@@ -1,10 +1,15 @@
-/** Every generated page by its path from the package root, and the READMEs with their results filled in. */
+/**
+ * Every generated page by its path from the package root; the READMEs with their results filled in, and the page of the
+ * terminal UI with its keys.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMANDS } from '../../src/cli/main.ts';
+import { jobDesk } from '../../src/commands/tui/job-desk.ts';
 import { jsonSchema, type SchemaName } from '../../src/spec/json-schema.ts';
 import { cliPage, type NamedCommand } from './cli-page.ts';
 import { eventsPage } from './events-page.ts';
+import { withKeys } from './keys-block.ts';
 import type { Property } from './property.ts';
 import { ENGLISH, KOREAN, type Words, withResults } from './results-block.ts';
 import { rowsPage } from './rows-page.ts';
@@ -21,6 +26,7 @@ export async function pages(root: string): Promise<Map<string, string>> {
     ['docs/spec.md', specPage(schema('job'), schema('recipe'), examples(root))],
     ['docs/rows.md', rowsPage(schema('row'))],
     ['docs/events.md', eventsPage(schema('event'))],
+    ['docs/tui.md', withKeys(readFileSync(join(root, 'docs/tui.md'), 'utf8'), jobDesk(root, root))],
     ...Object.entries(READMES).map(([file, words]): [string, string] => [
       file,
       withResults(readFileSync(join(root, file), 'utf8'), rows, words),

@@ -103,12 +103,18 @@ export function drawKeys(keys: readonly (readonly [key: string, means: string])[
   ]);
 }
 
-export function drawHelp(tables: readonly (readonly Binding<never>[])[]): Line[] {
-  // Keys that do the same, or the same the other way, stand in one line.
+/** What keys do, in the order of their tables. Those that do the same, or the same the other way, stand together. */
+export function meanings(
+  tables: readonly (readonly Binding<never>[])[],
+): { readonly keys: readonly string[]; readonly help: string }[] {
   const keysOf = new Map<string, string[]>();
   for (const { keys, help } of tables.flat())
     keysOf.set(help, [...(keysOf.get(help) ?? []), ...keys.map(shown)]);
-  const entries = [...keysOf].map(([help, keys]) => ({ keys: keys.join(' '), help }));
+  return [...keysOf].map(([help, keys]) => ({ keys, help }));
+}
+
+export function drawHelp(tables: readonly (readonly Binding<never>[])[]): Line[] {
+  const entries = meanings(tables).map(({ keys, help }) => ({ keys: keys.join(' '), help }));
   const width = Math.max(...entries.map(({ keys }) => widthOf(keys)));
   return entries.map(
     ({ keys, help }): Line => [
