@@ -414,7 +414,7 @@ test('a form', () => {
 
     One training for each seed.
 
-    Enter change  R run  w save  t template  backspace default  ? help  q quit
+    Enter change  R run  w save  t template  Backspace default  ? help  q quit
     "
   `);
 });

@@ -37,6 +37,7 @@ const SHOWN: Readonly<Record<string, string>> = {
   enter: 'Enter',
   esc: 'Esc',
   tab: 'Tab',
+  backspace: 'Backspace',
   pageup: 'PgUp',
   pagedown: 'PgDn',
   home: 'Home',
