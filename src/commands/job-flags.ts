@@ -97,9 +97,11 @@ function textAt(job: object, path: readonly string[], property: Property): strin
   );
   const entries = [value ?? []].flat() as unknown[];
   if (entries.length === 0 || JSON.stringify(value) === JSON.stringify(property.default)) return '';
-  const isText = (entry: unknown) => typeof entry !== 'object' && !String(entry).includes(',');
   const isWhole = property.items?.['x-whole'] === true;
-  return entries.every(isText) && !(isWhole && entries.length > 1) ? entries.join(',') : undefined;
+  if (isWhole) return entries.length === 1 ? String(entries[0]) : undefined;
+  if (entries.some((entry) => typeof entry === 'object'))
+    return JSON.stringify(entries.length === 1 ? entries[0] : entries);
+  return entries.every((entry) => !String(entry).includes(',')) ? entries.join(',') : undefined;
 }
 
 function givenValue(flag: string, given: string | readonly string[] | boolean, property: Property): unknown {
@@ -171,9 +173,10 @@ function placeholder(key: string, property: Property): string {
   return property['x-value'] ?? key.toUpperCase().replace(/S$/, '');
 }
 
-/** `1`, `1,3` and, for whole numbers, `1-5`. */
+/** `1`, `1,3` and, for whole numbers, `1-5`; what has no name is an object, or a list with one, in JSON. */
 function listValue(flag: string, text: string, items: Property): unknown[] {
   if (items['x-whole'] === true) return [text];
+  if (/^\s*[[{]/.test(text)) return jsonValues(flag, text);
   return text.split(',').flatMap((part): unknown[] => {
     const range = isInteger(items) ? part.match(/^(\d+)-(\d+)$/) : null;
     if (range === null) return [scalar(flag, part, items)];
@@ -181,6 +184,14 @@ function listValue(flag: string, text: string, items: Property): unknown[] {
     if (last < first || last - first > 1000) throw invalid(flag, part, 'a range such as 1-5');
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
+}
+
+function jsonValues(flag: string, text: string): unknown[] {
+  try {
+    return [JSON.parse(text) as unknown].flat();
+  } catch {
+    throw invalid(flag, text, 'names, or an object in JSON');
+  }
 }
 
 function scalar(flag: string, text: string, property: Property): unknown {

@@ -30,7 +30,7 @@ shown is read from the folders of the runs. All keys: ?`,
     const place = { workspace, packageRoot, cwd, env: { ...env } };
     const { openTui } = await import('../tui/open.ts');
     const code = await openTui({
-      source: runsFromThread(workspace),
+      source: runsFromThread(place),
       actions: runActions(place),
       desk: jobDesk(workspace, cwd),
       stdin,

@@ -317,7 +317,7 @@ const modelList = unique(z.array(z.union([Name, Model])).min(1));
 const asModels = (list: typeof modelList) =>
   list
     .default(['resnet18'])
-    .meta({ description: 'Networks by name; in a spec also objects.', 'x-flag': '--model' });
+    .meta({ description: 'Networks by name; or as objects; in a flag as JSON.', 'x-flag': '--model' });
 const models = asModels(modelList);
 /** Nothing would be done to a dense network. */
 const modelsToCompress = asModels(
@@ -338,7 +338,7 @@ const modelsToCompress = asModels(
 );
 const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
   .default([BUNDLED_DATASET])
-  .meta({ description: 'Data sets by name; in a spec also objects.', 'x-flag': '--dataset' });
+  .meta({ description: 'Data sets by name; or as objects; in a flag as JSON.', 'x-flag': '--dataset' });
 const recipes = unique(z.array(z.string().min(1)).min(1))
   .default(['classic'])
   .meta({ description: 'Recipes by name or path.', 'x-flag': '--recipe' });

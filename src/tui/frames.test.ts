@@ -419,6 +419,30 @@ test('a form', () => {
   `);
 });
 
+test('what a valid job comes to', () => {
+  const runs = new FakeRuns({ desk: jobDesk('/workspace', '/workspace') });
+  runs.onRuns([]);
+  runs.press('n');
+  const verdict = () =>
+    rendered(runs)
+      .split('\n')
+      .slice(4, 9)
+      .map((text) => text.slice(39).trim())
+      .join('|');
+  expect(verdict()).toContain('✓ ready to run|looking at what is there|');
+  runs.onOutlook({ tasks: 11, upToDate: 0, seconds: null, untimed: 11 });
+  expect(verdict()).toContain('✓ ready to run|11 tasks · time not known: none ran|before');
+  runs.onOutlook({ tasks: 11, upToDate: 3, seconds: 250, untimed: 2 });
+  expect(verdict()).toContain('|11 tasks, 3 up to date · about 4 m 10 s,|and 2 that never ran');
+  runs.onOutlook({ tasks: 11, upToDate: 11, seconds: null, untimed: 0 });
+  expect(verdict()).toContain('✓ everything is up to date: 11 tasks');
+  runs.onOutlook({ refusal: 'data set "x" is not in data/. Make it' });
+  expect(verdict()).toContain('✗ data set "x" is not in data/. Make it');
+  expect(runs.open).toContain('outlook {"kind":"sweep","values":{}}');
+  runs.press('right'); // another kind is another job
+  expect(verdict()).toContain('looking at what is there');
+});
+
 test('the clock moves ages on', () => {
   const runs = new FakeRuns();
   runs.onRuns([summary(RUN, { started_at_ms: BEGIN })]);

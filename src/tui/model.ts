@@ -1,7 +1,7 @@
 /** All that the UI knows and shows. Keys and what comes in change it; drawing only reads it. */
 import type { Row } from '../spec/row.ts';
 import type { RunSummary } from '../state/summary.ts';
-import type { FollowedRun, JobForm } from './run-source.ts';
+import type { FollowedRun, JobForm, JobOutlook } from './run-source.ts';
 import type { HomeState } from './screens/home.ts';
 import type { JobState } from './screens/job.ts';
 import type { ResultsState } from './screens/results.ts';
@@ -22,6 +22,7 @@ export interface Model {
   readonly followed: FollowedRun | null;
   readonly log: readonly string[] | null;
   readonly rows: readonly Row[] | null;
+  readonly outlook: JobOutlook | null;
 }
 
 export interface Notice {

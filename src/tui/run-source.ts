@@ -32,7 +32,21 @@ export interface RunSource {
   log(run: string, task: string | null, onLines: (lines: readonly string[]) => void): Stop;
   /** Of one run, or of the workspace. */
   rows(run: string | null, onRows: (rows: readonly Row[]) => void): Stop;
+  /** What a valid job would come to here; once, some time later. */
+  outlook(job: JobForm, onOutlook: (outlook: JobOutlook) => void): Stop;
 }
+
+export type JobOutlook =
+  | {
+      readonly tasks: number;
+      readonly upToDate: number;
+      /** Of those that would run, by what they took before; null where none ever ran. */
+      readonly seconds: number | null;
+      /** Would run, and never did before. */
+      readonly untimed: number;
+    }
+  /** Why it would not start. */
+  | { readonly refusal: string };
 
 export type Outcome =
   | { readonly ok: true; readonly said: string /** Started by it. */; readonly run?: string }
@@ -78,11 +92,18 @@ export interface JobDraft {
   readonly problems: readonly { readonly flag: string | null; readonly message: string }[];
 }
 
+export interface JobTemplate {
+  readonly job: JobForm;
+  readonly lost: readonly string[];
+}
+
 /** Where jobs are put together: fields and checks come from the schemas of the specs. */
 export interface JobDesk {
   readonly kinds: readonly string[];
   fields(kind: string): readonly JobField[];
   draft(job: JobForm): JobDraft;
   /** The job of a run; `lost`: keys that no field can hold. */
-  template(run: string): { readonly job: JobForm; readonly lost: readonly string[] } | undefined;
+  template(run: string): JobTemplate | undefined;
+  /** The job in a file, what it extends included; relative to where the program was started. */
+  templateFile(path: string): JobTemplate | { readonly refusal: string };
 }

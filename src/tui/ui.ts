@@ -45,6 +45,7 @@ export class Ui {
   readonly #run = none();
   readonly #log = none();
   readonly #rows = none();
+  readonly #outlook = none();
   #seen: Seen;
 
   constructor(options: UiOptions) {
@@ -61,6 +62,7 @@ export class Ui {
         followed: null,
         log: null,
         rows: null,
+        outlook: null,
       },
       frame: { ...options.size, ascii: options.ascii, now: options.now() },
     };
@@ -89,7 +91,7 @@ export class Ui {
   close(): void {
     clearInterval(this.#tick);
     this.#stopList();
-    for (const { stop } of [this.#run, this.#log, this.#rows]) stop();
+    for (const { stop } of [this.#run, this.#log, this.#rows, this.#outlook]) stop();
     this.#listeners.clear();
   }
 
@@ -125,6 +127,13 @@ export class Ui {
     const rows = screen.screen === 'results' ? (screen.run ?? '') : null;
     this.#follow(this.#rows, rows, { rows: null }, (of) =>
       source.rows(of === '' ? null : of, (found) => this.#know({ rows: found })),
+    );
+    const job = screen.screen === 'job' && this.desk.draft(screen).problems.length === 0 ? screen : null;
+    const asked = job === null ? null : JSON.stringify([job.kind, job.values]);
+    this.#follow(this.#outlook, asked, { outlook: null }, () =>
+      source.outlook({ kind: job?.kind ?? '', values: job?.values ?? {} }, (outlook) =>
+        this.#know({ outlook }),
+      ),
     );
   }
 

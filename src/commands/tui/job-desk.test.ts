@@ -62,7 +62,7 @@ test('what is typed stands in the file and in the command, and what is wrong is 
 
 test.each(
   readdirSync(join(PACKAGE_ROOT, 'examples')).filter(
-    (file) => !/cifar10-(classic-vit|deploy|fast|frontier)/.test(file),
+    (file) => !readFileSync(join(PACKAGE_ROOT, 'examples', file), 'utf8').includes('"extends"'),
   ),
 )('examples/%s as a template is the same job', (file) => {
   const job = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'examples', file), 'utf8'));
@@ -73,17 +73,37 @@ test.each(
   expect(schema.parse(raw)).toEqual(schema.parse({ ...job, $schema: undefined }));
 });
 
-test('what no field can hold is named', () => {
-  const job = {
-    kind: 'sweep',
-    models: [{ name: 'mine', arch: 'resnet18' }],
-    train: { threads: 2 },
-    levels: [2],
-  };
-  expect(templateOf(job)).toEqual({
-    job: { kind: 'sweep', values: { '--levels': '2' } },
-    lost: ['models', 'train.threads, benchmark.threads'],
+test('objects are fields in JSON, and what no field can hold is named', () => {
+  const models = ['resnet34', { name: 'mine', arch: 'resnet18' }];
+  const job = { kind: 'sweep', models, train: { threads: 2 }, levels: [2] };
+  const text = '["resnet34",{"name":"mine","arch":"resnet18"}]';
+  const template = templateOf(job);
+  expect(template).toEqual({
+    job: { kind: 'sweep', values: { '--levels': '2', '--model': text } },
+    lost: ['train.threads, benchmark.threads'],
   });
+  const { problems, command, text: file } = desk.draft({ kind: 'sweep', values: { '--model': text } });
+  expect(problems).toEqual([]);
+  expect(JSON.parse(file)).toMatchObject({ models });
+  expect(command).toBe(`capstone sweep --model '${text}'`);
+  expect(desk.draft({ kind: 'train', values: { '--model': '{"name":' } }).problems).toEqual([
+    { flag: '--model', message: expect.stringContaining('an object in JSON') },
+  ]);
+});
+
+test('a job file as a template, with what it extends', () => {
+  writeFileSync(join(workspace, 'base.json'), JSON.stringify({ version: 1, kind: 'train', name: 'base' }));
+  const job = { version: 1, extends: 'base.json', train: { epochs: 3 }, seeds: [1, 2] };
+  writeFileSync(join(workspace, 'job.json'), JSON.stringify(job));
+  expect(desk.templateFile('job.json')).toEqual({
+    job: { kind: 'train', values: { '--name': 'base', '--epochs': '3', '--seed': '1,2' } },
+    lost: [],
+  });
+  expect(desk.templateFile('nowhere.json')).toEqual({ refusal: expect.stringContaining('nowhere.json') });
+  const runs = new FakeRuns({ desk });
+  runs.onRuns([]);
+  runs.press('n', 't', 'enter', 'enter');
+  expect(runs.frame()).toMatch(/capstone train[^│]*--name base/);
 });
 
 test('the form: a field is changed, a wrong one marked, and only a job that can run is run', () => {

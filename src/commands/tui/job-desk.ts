@@ -1,11 +1,13 @@
 /** The form of a job: its fields are the flags of its kind, which the schemas make; so are its checks. */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { CapstoneError } from '../../errors/errors.ts';
 import type { SpecProblem } from '../../spec/check.ts';
 import { checkJob } from '../../spec/check-job.ts';
 import { JOB_SCHEMAS, type JobKind } from '../../spec/job.ts';
 import { runPaths } from '../../store/paths.ts';
 import type { JobDesk, JobDraft, JobForm } from '../../tui/run-source.ts';
+import { readJobFile } from '../job-file.ts';
 import { flagAt, flagsOfJob, jobFields, jobFromFlags } from '../job-flags.ts';
 
 const KINDS = Object.keys(JOB_SCHEMAS) as readonly JobKind[];
@@ -31,6 +33,16 @@ export function jobDesk(workspace: string, cwd: string): JobDesk {
       if (typeof kind !== 'string' || !isKind(kind)) return undefined;
       const { values, lost } = flagsOfJob(kind, job);
       return { job: { kind, values }, lost };
+    },
+    templateFile(path) {
+      try {
+        const job = readJobFile(resolve(cwd, path), path);
+        const { values, lost } = flagsOfJob(job.kind, job);
+        return { job: { kind: job.kind, values }, lost };
+      } catch (error) {
+        if (error instanceof CapstoneError) return { refusal: error.message };
+        throw error;
+      }
     },
   };
 }

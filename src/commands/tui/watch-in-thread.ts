@@ -4,14 +4,15 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { FollowedRun, RunSource, Stop } from '../../tui/run-source.ts';
+import type { ActingPlace } from './act-on-runs.ts';
 import type { Found, Wanted } from './watch-thread.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each subscription knows what it asked for
 type Taker = (found: any) => void;
 
-export function runsFromThread(workspace: string): RunSource {
+export function runsFromThread(place: ActingPlace): RunSource {
   // Bundled beside the program.
-  const thread = new Worker(new URL('./watch-thread.js', import.meta.url), { workerData: workspace });
+  const thread = new Worker(new URL('./watch-thread.js', import.meta.url), { workerData: place });
   const takers = new Map<number, Taker>();
   // An error in the thread is thrown here, as if there were none: nobody listens to it.
   thread.on('message', ({ number, found }: Found) => takers.get(number)?.(found));
@@ -33,5 +34,6 @@ export function runsFromThread(workspace: string): RunSource {
     follow: (run, onRun) => subscribe<FollowedRun>((number) => ({ number, of: 'follow', run }), onRun),
     log: (run, task, onLines) => subscribe((number) => ({ number, of: 'log', run, task }), onLines),
     rows: (run, onRows) => subscribe((number) => ({ number, of: 'rows', run }), onRows),
+    outlook: (job, onOutlook) => subscribe((number) => ({ number, of: 'outlook', job }), onOutlook),
   };
 }

@@ -11,6 +11,8 @@ import { followEvents, readEvents } from '../../store/event-log.ts';
 import { lockOwner } from '../../store/lock.ts';
 import { runPaths, workspacePaths } from '../../store/paths.ts';
 import type { RunSource, Said, Stop } from '../../tui/run-source.ts';
+import type { ActingPlace } from './act-on-runs.ts';
+import type { Outlooks } from './outlook.ts';
 import { RunList } from './run-list.ts';
 
 const LIST_MS = 1000;
@@ -18,6 +20,8 @@ const FOLLOW_MS = 200;
 const FILE_MS = 500;
 /** How often it is looked whether a run's orchestrator is still there. */
 const ALIVE_MS = 1000;
+/** A job is planned when nobody has typed for so long. */
+const TYPED_MS = 300;
 const KEPT_SAID = 300;
 const LOG_BYTES = 64 * 1024;
 /** Much is read without keeping keys waiting. */
@@ -26,7 +30,10 @@ const RUNS_A_BREATH = 200;
 
 const Rows = Row.array();
 
-export function runSource(workspace: string): RunSource {
+export function runSource(place: ActingPlace): RunSource {
+  const { workspace } = place;
+  // Loaded when a job is put together: planning is most of the program.
+  let outlooks: Promise<Outlooks> | undefined;
   return {
     list(onRuns) {
       const list = new RunList(workspace);
@@ -121,6 +128,19 @@ export function runSource(workspace: string): RunSource {
       return onChange([results, rows], () => {
         onRows(existsSync(results) ? ofRun(results) : rowsIn(rows).filter(({ run }) => run === id));
       });
+    },
+
+    outlook(job, onOutlook) {
+      let isStopped = false;
+      const timer = setTimeout(async () => {
+        outlooks ??= import('./outlook.ts').then((module) => new module.Outlooks(place));
+        const found = await (await outlooks).of(job);
+        if (!isStopped) onOutlook(found);
+      }, TYPED_MS);
+      return () => {
+        isStopped = true;
+        clearTimeout(timer);
+      };
     },
   };
 }

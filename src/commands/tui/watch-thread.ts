@@ -1,6 +1,7 @@
 /** The thread that reads run folders for the terminal UI: started by `watch-in-thread.ts`, which says what is wanted. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Stop } from '../../tui/run-source.ts';
+import type { JobForm, Stop } from '../../tui/run-source.ts';
+import type { ActingPlace } from './act-on-runs.ts';
 import { runSource } from './watch-runs.ts';
 
 /** `number` names a subscription from its start to its end. */
@@ -9,6 +10,7 @@ export type Wanted = { readonly number: number } & (
   | { readonly of: 'follow'; readonly run: string }
   | { readonly of: 'log'; readonly run: string; readonly task: string | null }
   | { readonly of: 'rows'; readonly run: string | null }
+  | { readonly of: 'outlook'; readonly job: JobForm }
   | { readonly of: 'stop' }
 );
 
@@ -18,7 +20,7 @@ export interface Found {
   readonly found: unknown;
 }
 
-const source = runSource(workerData as string);
+const source = runSource(workerData as ActingPlace);
 const stops = new Map<number, Stop>();
 
 parentPort?.on('message', (wanted: Wanted) => {
@@ -42,5 +44,7 @@ function start(wanted: Exclude<Wanted, { of: 'stop' }>): Stop {
       return source.log(wanted.run, wanted.task, say);
     case 'rows':
       return source.rows(wanted.run, say);
+    case 'outlook':
+      return source.outlook(wanted.job, say);
   }
 }

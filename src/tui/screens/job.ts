@@ -1,9 +1,10 @@
 /** A form for a job: one field for each flag of its kind, the job file and the command beside it as they change. */
 import { printable } from '../../results/printable.ts';
+import { formatDuration } from '../../units.ts';
 import { type Binding, moves } from '../keymap.ts';
 import { beside, cell, fitLine, type Line, line, windowOf, wrap } from '../line.ts';
-import type { Change, Frame, Model } from '../model.ts';
-import type { JobDesk, JobField } from '../run-source.ts';
+import type { Change, Frame, Model, Prompt } from '../model.ts';
+import type { JobDesk, JobField, JobOutlook, JobTemplate } from '../run-source.ts';
 
 export interface JobState {
   readonly screen: 'job';
@@ -115,24 +116,20 @@ export function jobKeys(desk: JobDesk): readonly Binding<JobState>[] {
     {
       keys: ['t'],
       label: 'template',
-      help: 'start from the job of a run',
+      help: 'start from a job file, or from the job of a run',
       act(_state, { runs }) {
-        const known = runs ?? [];
-        if (known.length === 0) return { notice: { text: 'there are no runs yet', tone: 'plain' } };
+        const ids = (runs ?? []).map(({ id }) => id);
         return {
           prompt: {
             kind: 'choose',
             title: 'the job of',
-            options: known.map(({ id }) => id),
+            options: [A_FILE, ...ids],
             chosen: 0,
             done(index) {
-              const found = desk.template(known[index]?.id ?? '');
-              if (found === undefined)
-                return { notice: { text: 'it never wrote its job down', tone: 'bad' } };
-              const { job, lost } = found;
-              const state = newJob(job.kind, job.values);
-              if (lost.length === 0) return { state };
-              return { state, notice: { text: `no field holds ${lost.join(', ')}: left out`, tone: 'bad' } };
+              const run = ids[index - 1];
+              if (run === undefined) return { prompt: fileOfTemplate(desk) };
+              const found = desk.template(run);
+              return found === undefined ? said('it never wrote its job down') : fromTemplate(found);
             },
           },
         };
@@ -155,11 +152,32 @@ export function jobKeys(desk: JobDesk): readonly Binding<JobState>[] {
   ];
 }
 
+const A_FILE = 'a file …';
+const said = (text: string): Change => ({ notice: { text, tone: 'bad' } });
+
+function fileOfTemplate(desk: JobDesk): Prompt {
+  return {
+    kind: 'text',
+    title: 'job file',
+    value: 'job.json',
+    hint: '',
+    done(path) {
+      const found = desk.templateFile(path);
+      return 'refusal' in found ? said(found.refusal) : fromTemplate(found);
+    },
+  };
+}
+
+function fromTemplate({ job, lost }: JobTemplate): Change {
+  const state = newJob(job.kind, job.values);
+  return lost.length === 0 ? { state } : { state, ...said(`no field holds ${lost.join(', ')}: left out`) };
+}
+
 const LABEL = 18;
 
 export function drawJob(
   state: JobState,
-  _model: Model,
+  { outlook }: Model,
   { columns }: Frame,
   height: number,
   desk: JobDesk,
@@ -191,7 +209,7 @@ export function drawJob(
   const right = columns - width - 2;
   const verdict: Line[] =
     problems.length === 0
-      ? [line('✓ ready to run', 'good')]
+      ? drawOutlook(outlook, right)
       : problems.flatMap(({ message }) =>
           wrap(printable(`✗ ${message}`), right).map((part) => line(part, 'bad')),
         );
@@ -212,4 +230,19 @@ export function drawJob(
     [],
     ...said.map((part) => line(part, 'dim')),
   ];
+}
+
+function drawOutlook(outlook: JobOutlook | null, width: number): Line[] {
+  const ready = line('✓ ready to run', 'good');
+  if (outlook === null) return [ready, line('looking at what is there', 'dim')];
+  if ('refusal' in outlook) {
+    return wrap(printable(`✗ ${outlook.refusal}`), width).map((part) => line(part, 'bad'));
+  }
+  const { tasks, upToDate, seconds, untimed } = outlook;
+  if (upToDate === tasks) return [line(`✓ everything is up to date: ${tasks} tasks`, 'good')];
+  const counted = `${tasks} tasks${upToDate === 0 ? '' : `, ${upToDate} up to date`}`;
+  const unknown = untimed === 0 ? '' : `, and ${untimed} that never ran`;
+  const time =
+    seconds === null ? 'time not known: none ran before' : `about ${formatDuration(seconds)}${unknown}`;
+  return [ready, ...wrap(`${counted} · ${time}`, width).map((part) => line(part))];
 }
