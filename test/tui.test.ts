@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, expect, onTestFailed, test } from 'vitest';
 import { parseCsv } from '../src/results/csv.ts';
-import { CLI, isRunning, SMALL_SWEEP, temporaryFolder, until, Workspace } from './rig.ts';
+import { CLI, isRunning, PYTHON, SMALL_SWEEP, temporaryFolder, until, Workspace } from './rig.ts';
 import { TerminalSession } from './terminal.ts';
 
 const cache = temporaryFolder();
@@ -158,6 +158,65 @@ test('a run whose orchestrator is killed: nothing of it goes on, and r does', as
   // None of them twice, but for the one that was cut.
   expect(epochs.length).toBeLessThanOrEqual(4);
   expect(epochs.at(-1)).toMatchObject({ epoch: 3 });
+}, 180_000);
+
+/** Presses a key until the line under the cursor is as wanted. */
+async function turnTo(session: TerminalSession, key: string, wanted: RegExp): Promise<void> {
+  const chosen = () => session.text().match(/^> .*/m)?.[0] ?? '';
+  while (!wanted.test(chosen())) {
+    const before = chosen();
+    session.press(key);
+    await until(() => chosen() !== before);
+  }
+}
+
+const IMAGES = `
+import sys
+from pathlib import Path
+from PIL import Image
+for split in ("train", "test"):
+    for label, colour in (("cat", "red"), ("dog", "blue")):
+        folder = Path("data/pets", split, label)
+        folder.mkdir(parents=True)
+        for index in range(8):
+            Image.new("RGB", (32, 32), colour).save(folder / f"{index}.png")
+`;
+
+test('a task that failed: why, what to do and its log in one screen of 80 by 24, and r runs it again', async () => {
+  const workspace = new Workspace(cache);
+  await execa(PYTHON, ['-c', IMAGES], { cwd: workspace.folder });
+  const broken = join('data', 'pets', 'train', 'dog', '3.png');
+  const whole = readFileSync(workspace.path(broken));
+  workspace.write(broken, 'no image');
+  const session = open(workspace, { columns: 80, rows: 24 });
+  await session.shows(/No runs here yet/);
+  session.press('n');
+  await session.shows(/> +kind +sweep/);
+  await turnTo(session, '\u001b[C', /^> +kind +train/);
+  for (const [field, value] of [
+    ['dataset', 'pets'],
+    ['epochs', '1'],
+    ['batch size', '4'],
+  ] as const) {
+    await turnTo(session, 'j', new RegExp(`^> +${field} `));
+    session.press('\r');
+    await session.shows(new RegExp(`^${field}: `, 'm'));
+    session.press(`${'\u007f'.repeat(20)}${value}\r`);
+    await session.shows(new RegExp(`> +${field} +${value}`));
+  }
+  await session.shows(/1 task · time not known/);
+  session.press('R');
+  await session.shows(/> ● running +train/);
+  session.press('\r');
+  const failed = await session.shows(/✗ failed {2}train train[\s\S]*✗ train/);
+  expect(failed.replaceAll('\n', ' ')).toContain('3.png: the image cannot be decoded');
+  expect(failed).toMatch(/^Remove the file or replace it/m);
+  expect(failed).toContain('r runs it again, l shows all of its log');
+  workspace.write(broken, whole);
+  session.press('r');
+  await session.shows(/✓ done {2}train train {2}1 of 1 tasks/);
+  session.press('q');
+  expect(await session.end()).toEqual({ exit_code: 0, signal: null });
 }, 180_000);
 
 test('a run that cannot start says why and what to do', async () => {

@@ -239,8 +239,9 @@ function drawOutlook(outlook: JobOutlook | null, width: number): Line[] {
     return wrap(printable(`✗ ${outlook.refusal}`), width).map((part) => line(part, 'bad'));
   }
   const { tasks, upToDate, seconds, untimed } = outlook;
-  if (upToDate === tasks) return [line(`✓ everything is up to date: ${tasks} tasks`, 'good')];
-  const counted = `${tasks} tasks${upToDate === 0 ? '' : `, ${upToDate} up to date`}`;
+  const total = `${tasks} ${tasks === 1 ? 'task' : 'tasks'}`;
+  if (upToDate === tasks) return [line(`✓ everything is up to date: ${total}`, 'good')];
+  const counted = `${total}${upToDate === 0 ? '' : `, ${upToDate} up to date`}`;
   const unknown = untimed === 0 ? '' : `, and ${untimed} that never ran`;
   const time =
     seconds === null ? 'time not known: none ran before' : `about ${formatDuration(seconds)}${unknown}`;
