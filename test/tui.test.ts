@@ -215,6 +215,8 @@ test('a task that failed: why, what to do and its log in one screen of 80 by 24,
   workspace.write(broken, whole);
   session.press('r');
   await session.shows(/✓ done {2}train train {2}1 of 1 tasks/);
+  session.press('\u001b');
+  await session.shows(/> ✓ done +train/);
   session.press('q');
   expect(await session.end()).toEqual({ exit_code: 0, signal: null });
 }, 180_000);

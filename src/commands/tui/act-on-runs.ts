@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CapstoneError } from '../../errors/errors.ts';
 import type { JobKind } from '../../spec/job.ts';
 import { writeFailure } from '../../store/disk-error.ts';
@@ -12,6 +13,9 @@ import type { JobForm, Outcome, RunActions } from '../../tui/run-source.ts';
 import { checkFlags } from '../job-file.ts';
 import { jobFromFlags } from '../job-flags.ts';
 import { startRun } from './start-run.ts';
+
+const LEAVES_MS = 10_000;
+const POLL_MS = 100;
 
 export interface ActingPlace {
   readonly packageRoot: string;
@@ -32,7 +36,10 @@ export function runActions(place: ActingPlace): RunActions {
     startQuickstart: () =>
       startRun({ ...place, args: ['run', '--spec', join(packageRoot, 'examples', 'quickstart.json')] }),
     start: (job) => startJob(job, place),
-    resume: (run) => startRun({ ...place, args: ['run', '--resume', run], run }),
+    async resume(run) {
+      await untilLeft(workspace, run);
+      return startRun({ ...place, args: ['run', '--resume', run], run });
+    },
     cancel: (run) => request(run, { type: 'cancel' }, `asked ${run} to stop; what it has done is kept`),
     cancelTask: (run, task) =>
       request(
@@ -59,6 +66,15 @@ export function runActions(place: ActingPlace): RunActions {
         return `wrote ${relative(cwd, file)}`;
       }),
   };
+}
+
+/** A run that has said its last word is its orchestrator's for a moment longer: nobody should have to press again. */
+async function untilLeft(workspace: string, run: string): Promise<void> {
+  for (let waited = 0; waited < LEAVES_MS; waited += POLL_MS) {
+    const { last, owner } = readRunEnds(workspace, run);
+    if (last?.type !== 'run_ended' || owner?.alive !== true) return;
+    await sleep(POLL_MS);
+  }
 }
 
 /** Through a file that lies elsewhere: paths in it are absolute, and what was not typed is left to its defaults. */
