@@ -119,8 +119,8 @@ export class AlternateScreen extends EventEmitter {
       changed.push(`${ESC}${row + 1};1H${ESC}2K${text}${ESC}0m`);
     }
     this.#drawn = lines;
-    if (changed.length === 0 && first === '') return;
     this.#isAnswering = false;
+    if (changed.length === 0 && first === '') return;
     this.#drawnAt = [...this.#drawnAt.slice(1 - FRAMES_A_S), Date.now()];
     this.#isFull = !this.#stdout.write(`${BEGIN}${first}${changed.join('')}${END}`);
   }
