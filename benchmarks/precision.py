@@ -99,6 +99,8 @@ def short_training(batch_size: int, precision: Precision) -> TrainConfig:
         warmup_epochs=0.0,
         augment="crop_flip",
         label_smoothing=0.0,
+        cutout=0,
+        ema_decay=0.0,
         precision=precision,
         max_train_samples=None,
         eval_every=1,

@@ -2,7 +2,7 @@
  * `npm test`: every check and test of both languages, then one real sweep. Stops at nothing, so that one run
  * shows all there is to mend, and closes with the plain line `N passed, N failed`.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
@@ -14,16 +14,19 @@ const bin = (name) => join(root, 'node_modules', '.bin', name);
 const venv = (name) => join(root, '.venv', 'bin', name);
 const totals = { passed: 0, failed: 0 };
 
-/** A check is one test, unless its runner counts its own. */
-async function step(title, command, args, count, env = {}) {
+/** A check is one test, unless its runner counts its own. What it says is shown at its end where it runs beside others. */
+async function step(title, command, args, { count, env = {}, isBesideOthers = false } = {}) {
   const started = Date.now();
-  process.stdout.write(`\n== ${title}\n`);
-  const { failed } = await execa(command, args, {
+  if (!isBesideOthers) process.stdout.write(`\n== ${title}\n`);
+  const output = isBesideOthers ? 'pipe' : 'inherit';
+  const { failed, all } = await execa(command, args, {
     cwd: root,
     env,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', output, output],
+    all: isBesideOthers,
     reject: false,
   });
+  if (isBesideOthers) process.stdout.write(`\n== ${title}\n${all}\n`);
   const counted = tally(failed, count);
   totals.passed += counted.passed;
   totals.failed += counted.failed;
@@ -41,21 +44,51 @@ function tally(failed, count) {
   }
 }
 
-function vitest(title, folder, ...flags) {
-  const report = join(scratch, `${folder}.json`);
-  const args = [
-    'run',
-    folder,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...flags,
-  ];
-  return step(title, bin('vitest'), args, () => {
+/** `cpu`: the only one that it may use. */
+function vitest(title, path, cpu) {
+  const report = join(scratch, `${title}.json`);
+  const isPinned = cpu !== undefined;
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const command = [...(isPinned ? ['taskset', '-c', cpu] : []), bin('vitest'), 'run', path, ...reporters];
+  const count = () => {
     const { numPassedTests, numTotalTests } = JSON.parse(readFileSync(report, 'utf8'));
     return { passed: numPassedTests, failed: numTotalTests - numPassedTests };
+  };
+  return step(title, command[0], command.slice(1), { count, isBesideOthers: isPinned });
+}
+
+/**
+ * Files side by side, each on a CPU of its own: what trains with every CPU that it may use would only wait for another
+ * that does, many times as long.
+ */
+async function systemTests() {
+  const files = readdirSync(join(root, 'test')).filter((file) => file.endsWith('.test.ts'));
+  // The longest first, so that no CPU is left with one of them at the end.
+  const waiting = [...SLOWEST, ...files.filter((file) => !SLOWEST.includes(file))];
+  const cpus = await usableCpus();
+  await Promise.all(
+    (cpus.length > 0 ? cpus : [undefined]).map(async (cpu) => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+        await vitest(file, join('test', file), cpu);
+      }
+    }),
+  );
+}
+
+/** Numbers of the CPUs that this process may use; none where a process cannot be held to one. */
+async function usableCpus() {
+  const { stdout, failed } = await execa('taskset', ['-cp', String(process.pid)], { reject: false });
+  if (failed) return [];
+  const list = stdout.split(':').at(-1).trim().split(',');
+  return list.flatMap((part) => {
+    const [first, last = first] = part.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => String(first + index));
   });
 }
+
+const SLOWEST = ['readme', 'tui', 'killed', 'runs', 'own-model', 'sweep', 'refusals'].map(
+  (name) => `${name}.test.ts`,
+);
 
 function pytestCounts() {
   const suite = readFileSync(join(scratch, 'pytest.xml'), 'utf8').match(/<testsuite [^>]*>/)?.[0] ?? '';
@@ -77,12 +110,10 @@ try {
     'pytest',
     venv('python'),
     ['-m', 'pytest', '-n', 'auto', '--dist', 'worksteal', `--junitxml=${join(scratch, 'pytest.xml')}`],
-    pytestCounts,
-    { OMP_NUM_THREADS: '1' },
+    { count: pytestCounts, env: { OMP_NUM_THREADS: '1' } },
   );
   await vitest('unit tests', 'src');
-  // One file at a time: each trains with every CPU, and two of them only wait for each other.
-  await vitest('system tests', 'test', '--no-file-parallelism');
+  await systemTests();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
