@@ -11,7 +11,7 @@ const SIZE = { columns: 100, rows: 30 };
 /** Two runs need less. */
 const HOME_SIZE = { columns: 100, rows: 24 };
 /** Of four epochs; at least three make a curve. */
-const MIDDLE = /> ● train.*█.* \d\d %.* left[\s\S]*test accuracy, epoch 3/;
+const MIDDLE = /> ● train.*█.* \d\d %.* left[\s\S]*test loss .* epoch 3/;
 
 type Save = (screen: string, title: string, lines: readonly string[]) => void;
 
@@ -62,7 +62,7 @@ async function startAnother(terminal: Terminal, save: Save): Promise<void> {
   await fill(terminal, 'name', 'longer');
   await fill(terminal, 'levels', '1,3');
   await fill(terminal, 'epochs', '8');
-  save('job', 'a new job', await terminal.until(/"epochs": 8/));
+  save('job', 'a new job', await terminal.until(/tasks ·[\s\S]*"epochs": 8/));
   await terminal.press('R');
   await terminal.until(/> ● running +longer/);
   await terminal.resize(HOME_SIZE);
