@@ -91,6 +91,17 @@ test('a frame is one line less than the terminal, and drawn whole when that is r
   expect(tty.taken()).toBe('^?2026h^2J^1;1H^2Ka^0m^2;1H^2Kb^0m^3;1H^2Kc^0m^?2026l');
 });
 
+test('a frame that a resize brings about is whole', () => {
+  screen.show(() => ['title', 'old']);
+  screen.on('resize', () => screen.show(() => ['title', 'new']));
+  vi.advanceTimersByTime(1000);
+  tty.taken();
+  tty.emit('resize');
+  vi.advanceTimersByTime(1000);
+  const [, afterErasing = ''] = tty.taken().split(/.*\^2J/s);
+  expect(afterErasing).toBe('^1;1H^2Ktitle^0m^2;1H^2Knew^0m^?2026l');
+});
+
 test('leaving restores the cursor and the screen once, and nothing is drawn after it', () => {
   screen.show(() => ['a']);
   screen.show(() => ['b']);

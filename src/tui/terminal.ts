@@ -30,9 +30,9 @@ export class AlternateScreen extends EventEmitter {
   /** The terminal is slower than we are: frames are skipped until it has caught up. */
   #isFull = false;
   readonly #onResize = () => {
-    this.#drawn = [];
     this.emit('resize');
-    this.#draw(ESC.concat('2J'));
+    // Whatever was drawn in answer to that is erased with the rest, and drawn again.
+    this.redraw();
   };
   readonly #onDrain = () => {
     this.#isFull = false;
