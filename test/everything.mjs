@@ -13,6 +13,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'capstone-test-'));
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const venv = (name) => join(root, '.venv', 'bin', name);
 const totals = { passed: 0, failed: 0 };
+/** Shown once more at the end: above it lie thousands of lines. */
+const failures = [];
 
 /** A check is one test, unless its runner counts its own. What it says is shown at its end where it runs beside others. */
 async function step(title, command, args, { count, env = {}, isBesideOthers = false } = {}) {
@@ -30,6 +32,7 @@ async function step(title, command, args, { count, env = {}, isBesideOthers = fa
   const counted = tally(failed, count);
   totals.passed += counted.passed;
   totals.failed += counted.failed;
+  if (counted.failed > 0) failures.push(title, ...(counted.names ?? []).map((name) => `  ${name}`));
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   process.stdout.write(`-- ${title}: ${failed ? 'FAILED' : 'ok'}, ${seconds} s\n`);
 }
@@ -51,8 +54,11 @@ function vitest(title, path, cpu) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const command = [...(isPinned ? ['taskset', '-c', cpu] : []), bin('vitest'), 'run', path, ...reporters];
   const count = () => {
-    const { numPassedTests, numTotalTests } = JSON.parse(readFileSync(report, 'utf8'));
-    return { passed: numPassedTests, failed: numTotalTests - numPassedTests };
+    const { numPassedTests, numTotalTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+    const names = testResults.flatMap((file) =>
+      file.assertionResults.filter((test) => test.status !== 'passed').map((test) => test.fullName),
+    );
+    return { passed: numPassedTests, failed: numTotalTests - numPassedTests, names };
   };
   return step(title, command[0], command.slice(1), { count, isBesideOthers: isPinned });
 }
@@ -91,10 +97,13 @@ const SLOWEST = ['readme', 'tui', 'killed', 'runs', 'own-model', 'sweep', 'refus
 );
 
 function pytestCounts() {
-  const suite = readFileSync(join(scratch, 'pytest.xml'), 'utf8').match(/<testsuite [^>]*>/)?.[0] ?? '';
+  const report = readFileSync(join(scratch, 'pytest.xml'), 'utf8');
+  const suite = report.match(/<testsuite [^>]*>/)?.[0] ?? '';
   const number = (name) => Number(suite.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? Number.NaN);
   const failed = number('failures') + number('errors') + number('skipped');
-  return { passed: number('tests') - failed, failed };
+  const notPassed = /<testcase classname="([^"]*)" name="([^"]*)"[^>]*[^/]><(?:failure|error|skipped)/g;
+  const names = [...report.matchAll(notPassed)].map(([, file, name]) => `${file}: ${name}`);
+  return { passed: number('tests') - failed, failed, names };
 }
 
 try {
@@ -117,5 +126,6 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+for (const failure of failures) process.stdout.write(`\nFAILED ${failure}`);
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed\n`);
 process.exitCode = totals.failed > 0 ? 1 : 0;
