@@ -54,7 +54,7 @@ def main() -> None:
         f"test acc % (n={len(data.test_labels)})": (data.test_images, data.test_labels),
     }
     normalisation = record["normalisation"]
-    context = Context(record["model"]["image_size"])
+    context = Context(record["model"]["image_size"], original.network, lambda: data)
 
     def evaluate(network: torch.fx.GraphModule, images: Tensor, labels: Tensor) -> float:
         source = Source(network, record["model"]["image_size"])

@@ -21,9 +21,9 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
 from capstone_worker.measure.cpu import cpu_model, isa_flags, usable_cpus
-from capstone_worker.measure.latency import compare
+from capstone_worker.measure.latency import alternate
 from capstone_worker.models import Int8Linear
-from capstone_worker.runtimes.torch_eager import lower
+from capstone_worker.runtimes.lower_int8 import dynamic_linear
 from capstone_worker.steps.quantize_dynamic import quantize_rows
 
 
@@ -61,11 +61,12 @@ def main() -> None:
         linear = nn.Linear(layer.inputs, layer.outputs).eval()
         inputs = torch.randn(layer.rows, layer.inputs)
         with torch.inference_mode():
-            timed = compare(partial(linear, inputs), partial(quantized(linear), inputs))
+            timed = alternate({"fp32": partial(linear, inputs), "int8": partial(quantized(linear), inputs)})
+        ratio = timed.ratio("fp32", "int8")
         print(
             f"| {layer.what} | {layer.rows} x {layer.inputs} -> {layer.outputs} "
-            f"| {timed.original.p50_ms:.4f} | {timed.compressed.p50_ms:.4f} | {timed.speedup:.2f} "
-            f"| {timed.low:.2f} to {timed.high:.2f} | {timed.verdict.replace('_', ' ')} |",
+            f"| {timed.latency('fp32').p50_ms:.4f} | {timed.latency('int8').p50_ms:.4f} | {ratio.point:.2f} "
+            f"| {ratio.low:.2f} to {ratio.high:.2f} | {ratio.verdict.replace('_', ' ')} |",
             flush=True,
         )
     flags = ", ".join(flag for flag in isa_flags() if "vnni" in flag or "amx" in flag) or "none"
@@ -77,7 +78,8 @@ def quantized(linear: nn.Linear) -> nn.Module:
     layer = Int8Linear(linear.in_features, linear.out_features)
     layer.weight, layer.scale = quantize_rows(linear.weight.detach())
     layer.bias = linear.bias.detach().clone()
-    return lower(layer)
+    lowered: nn.Module = dynamic_linear(layer)
+    return lowered
 
 
 if __name__ == "__main__":

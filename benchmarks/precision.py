@@ -16,7 +16,6 @@ import statistics
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -45,7 +44,6 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=4, help="in each turn")
     parser.add_argument("--turns", type=int, default=3, help="of each precision, after one to warm up")
-    parser.add_argument("--own", action="store_true", help="a row of this architecture, not of its family")
     parser.add_argument("--update", action="store_true", help="write the row into the committed table")
     args = parser.parse_args()
 
@@ -72,9 +70,8 @@ def main() -> None:
         bf16_images_s=bf16,
         torch=torch.__version__.split("+")[0],
         measured=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        arch=args.arch if args.own else None,
     )
-    print(json.dumps(written(row)))
+    print(json.dumps(asdict(row)))
     if args.update:
         update(row)
 
@@ -107,20 +104,15 @@ def short_training(batch_size: int, precision: Precision) -> TrainConfig:
     )
 
 
-def written(row: PrecisionRow) -> dict[str, Any]:
-    """As it stands in the table: without an architecture where it has none."""
-    return {name: value for name, value in asdict(row).items() if value is not None}
-
-
 def update(row: PrecisionRow) -> None:
     """Put the row into the table, one row a line, sorted by what it is looked up by."""
 
-    def key(row: PrecisionRow) -> tuple[str, str, str, str, int]:
-        return row.isa, row.family, row.arch or "", row.stem, row.min_batch_size
+    def key(row: PrecisionRow) -> tuple[str, str, str, int]:
+        return row.isa, row.family, row.stem, row.min_batch_size
 
     rows = sorted([*(other for other in read_table() if key(other) != key(row)), row], key=key)
     TABLE.write_text(
-        "[\n" + ",\n".join(f"  {json.dumps(written(row))}" for row in rows) + "\n]\n", encoding="utf-8"
+        "[\n" + ",\n".join(f"  {json.dumps(asdict(row))}" for row in rows) + "\n]\n", encoding="utf-8"
     )
 
 

@@ -80,7 +80,7 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
     wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]
     print(f"batch {batch_size}: A/A {wrong} of {args.same} wrong {percent(wrong, args.same)}, {same}")
     print(f"batch {batch_size}: slowed {found} of {args.slowed} found {percent(found, args.slowed)}, {slow}")
-    enough = args.neighbour or found >= 0.9 * args.slowed
+    enough = bool(args.neighbour) or found >= 0.9 * args.slowed
     return wrong <= 0.05 * args.same and enough
 
 

@@ -114,6 +114,7 @@ try {
   await step('ruff check', venv('ruff'), ['check', 'py', 'benchmarks']);
   await step('ruff format', venv('ruff'), ['format', '--check', 'py', 'benchmarks']);
   await step('mypy', venv('mypy'), ['py']);
+  await step('mypy, benchmarks', venv('mypy'), ['benchmarks']); // both have a benchmark.py
   // As many processes as CPUs, of one thread each: most tests are too small for more.
   await step(
     'pytest',

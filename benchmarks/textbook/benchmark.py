@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from model import INT8_FROM, quantized, resnet18, test_images
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 @torch.no_grad()
-def accuracy(network: nn.Module, loader: DataLoader) -> float:
+def accuracy(network: nn.Module, loader: DataLoader[Any]) -> float:
     """Percent of the loader's images."""
     right = seen = 0
     for images, labels in loader:

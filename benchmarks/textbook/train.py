@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from model import resnet18, test_images, training_images
@@ -49,7 +50,7 @@ def main() -> None:
     torch.save(network.state_dict(), args.output)
 
 
-def training_loader(root: Path, samples: int | None, batch_size: int, workers: int) -> DataLoader:
+def training_loader(root: Path, samples: int | None, batch_size: int, workers: int) -> DataLoader[Any]:
     """Shuffled batches of so many training images, or of all."""
     images = training_images(root)
     chosen = torch.randperm(len(images))[:samples].tolist()
@@ -59,7 +60,7 @@ def training_loader(root: Path, samples: int | None, batch_size: int, workers: i
 
 
 def train_epoch(
-    network: nn.Module, loader: DataLoader, optimizer: Optimizer, schedule: LRScheduler | None = None
+    network: nn.Module, loader: DataLoader[Any], optimizer: Optimizer, schedule: LRScheduler | None = None
 ) -> float:
     """One pass; images a second."""
     network.train()
@@ -76,7 +77,7 @@ def train_epoch(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, loader: DataLoader) -> float:
+def evaluate(network: nn.Module, loader: DataLoader[Any]) -> float:
     """Percent of the loader's images."""
     network.eval()
     right = seen = 0

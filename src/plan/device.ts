@@ -15,7 +15,6 @@ export function precisionOf(
   known: Known,
 ): Precision {
   const isa = device === 'cpu' ? known.isa : device;
-  const { arch, stem } = model;
-  const question = { isa, family, arch, stem, batch_size: settings.batch_size };
+  const question = { isa, family, stem: model.stem, batch_size: settings.batch_size };
   return resolvePrecision(settings.precision, question, known.precisions);
 }

@@ -46,7 +46,7 @@ export async function gather(
     workspace: place.workspace,
     software: interpreter,
     cpu,
-    isa: isaClass(cpu.isa),
+    isa: isaClass(cpu),
     threads: usableCpus(),
     precisions: readPrecisions(place.packageRoot),
     recipes,

@@ -18,15 +18,16 @@ test('an ARM CPU names its features otherwise and may have no model name', () =>
 });
 
 test.each([
-  [['amx_tile', 'avx512f', 'avx512_vnni'], 'amx'],
-  [['avx512_bf16', 'avx512_vnni', 'avx512f'], 'avx512_bf16'],
-  [['avx2', 'avx512_vnni', 'avx512f'], 'avx512_vnni'],
-  [['avx2', 'avx512f'], 'avx512'],
-  [['avx2'], 'avx2'],
-  [['asimd'], 'neon'],
-  [[], 'other'],
-])('the class of %j is %s', (flags, expected) => {
-  expect(isaClass(flags)).toBe(expected);
+  ['Intel(R) Xeon(R) Processor', ['amx_tile', 'avx512_bf16', 'avx512_vnni'], 'amx'],
+  ['Intel(R) Xeon(R) Processor', ['avx512_bf16', 'avx512_vnni', 'avx512f'], 'avx512_bf16_intel'],
+  ['AMD EPYC 9B14', ['avx512_bf16', 'avx512_vnni', 'avx512f'], 'avx512_bf16'],
+  ['Intel(R) Xeon(R) Processor', ['avx2', 'avx512_vnni', 'avx512f'], 'avx512_vnni'],
+  ['unknown', ['avx2', 'avx512f'], 'avx512'],
+  ['unknown', ['avx2'], 'avx2'],
+  ['unknown', ['asimd'], 'neon'],
+  ['unknown', [], 'other'],
+])('the class of %s with %j is %s', (model, isa, expected) => {
+  expect(isaClass({ model, isa })).toBe(expected);
 });
 
 test.each([

@@ -52,10 +52,10 @@ export function parseCpuInfo(text: string): CpuIdentity {
   return { model: field('model name') || 'unknown', isa: ISA_FLAGS.filter((flag) => flags.has(flag)) };
 }
 
-/** The class under which the precision table keeps its measurements. */
-export function isaClass(isa: readonly string[]): string {
+/** The class under which the precision table keeps its measurements; why Intel's has one of its own: measure/cpu.py. */
+export function isaClass({ model, isa }: CpuIdentity): string {
   if (isa.includes('amx_tile')) return 'amx';
-  if (isa.includes('avx512_bf16')) return 'avx512_bf16';
+  if (isa.includes('avx512_bf16')) return model.startsWith('Intel') ? 'avx512_bf16_intel' : 'avx512_bf16';
   if (isa.includes('avx512_vnni')) return 'avx512_vnni';
   if (isa.includes('avx512f')) return 'avx512';
   if (isa.includes('avx2')) return 'avx2';

@@ -168,7 +168,6 @@ def _precision(settings: Mapping[str, Any], original: Original, device: str) -> 
         settings["precision"],
         isa=cpu.isa() if device == "cpu" else device,
         family=original.family,
-        arch=original.model.get("arch"),
         stem=original.model["stem"],
         batch_size=settings["batch_size"],
     )

@@ -89,7 +89,7 @@ def isa_flags() -> list[str]:
 
 def isa() -> str:
     """The class of this CPU, as `isa_class`."""
-    return isa_class(isa_flags())
+    return isa_class(isa_flags(), cpu_model())
 
 
 def usable_cpus() -> int:
@@ -109,9 +109,14 @@ def parse_flags(cpuinfo: str) -> list[str]:
     return [flag for flag in ISA_FLAGS if flag in present]
 
 
-def isa_class(flags: Collection[str]) -> str:
-    """The best class that the flags allow: the second words of _CLASSES in their order, else ``other``."""
-    return next((name for flag, name in _CLASSES if flag in flags), "other")
+def isa_class(flags: Collection[str], model: str) -> str:
+    """The best class that the flags allow: the second words of _CLASSES in their order, else ``other``.
+
+    Without AMX, Intel's bf16 is a class of its own, ``avx512_bf16_intel``: with the same flags it trains
+    slower than fp32 where AMD's trains twice as fast (docs/performance.md).
+    """
+    found = next((name for flag, name in _CLASSES if flag in flags), "other")
+    return f"{found}_intel" if found == "avx512_bf16" and model.startswith("Intel") else found
 
 
 def quota_caps(read_text: ReadText) -> list[int]:

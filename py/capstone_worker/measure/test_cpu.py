@@ -28,33 +28,35 @@ def test_amx() -> None:
     assert flags == [
         flag for flag in cpu.ISA_FLAGS if flag not in {"asimd", "asimddp", "bf16", "i8mm", "sve"}
     ]
-    assert cpu.isa_class(flags) == "amx"
+    assert cpu.isa_class(flags, cpu.parse_model(AMX)) == "amx"
 
 
 def test_avx2() -> None:
     assert cpu.parse_model(AVX2) == "AMD EPYC"
     assert cpu.parse_flags(AVX2) == ["avx", "avx2", "f16c", "fma", "sse4_1", "sse4_2"]
-    assert cpu.isa_class(cpu.parse_flags(AVX2)) == "avx2"
+    assert cpu.isa_class(cpu.parse_flags(AVX2), "AMD EPYC") == "avx2"
 
 
 def test_arm_names_no_model() -> None:
     assert cpu.parse_model(ARM) == "unknown"
     assert cpu.parse_flags(ARM) == ["asimd", "asimddp", "bf16", "i8mm", "sve"]
-    assert cpu.isa_class(cpu.parse_flags(ARM)) == "neon"
+    assert cpu.isa_class(cpu.parse_flags(ARM), "unknown") == "neon"
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("flags", "model", "expected"),
     [
-        (["avx512_bf16", "avx512_vnni", "avx512f"], "avx512_bf16"),
-        (["avx2", "avx512_vnni", "avx512f"], "avx512_vnni"),
-        (["avx2", "avx512f"], "avx512"),
-        (["avx"], "other"),
-        ([], "other"),
+        (["avx512_bf16", "avx512_vnni", "avx512f"], "AMD EPYC 9B14", "avx512_bf16"),
+        (["avx512_bf16", "avx512_vnni", "avx512f"], "Intel(R) Xeon(R) Processor", "avx512_bf16_intel"),
+        (["avx512_bf16", "amx_tile"], "Intel(R) Xeon(R) Processor", "amx"),
+        (["avx2", "avx512_vnni", "avx512f"], "Intel(R) Xeon(R) Processor", "avx512_vnni"),
+        (["avx2", "avx512f"], "unknown", "avx512"),
+        (["avx"], "unknown", "other"),
+        ([], "unknown", "other"),
     ],
 )
-def test_isa_class(flags: list[str], expected: str) -> None:
-    assert cpu.isa_class(flags) == expected
+def test_isa_class(flags: list[str], model: str, expected: str) -> None:
+    assert cpu.isa_class(flags, model) == expected
 
 
 def test_the_flags_are_sorted() -> None:
@@ -64,7 +66,7 @@ def test_the_flags_are_sorted() -> None:
 def test_this_machine() -> None:
     assert cpu.cpu_model()
     assert set(cpu.isa_flags()) <= set(cpu.ISA_FLAGS)
-    assert cpu.isa() == cpu.isa_class(cpu.isa_flags())
+    assert cpu.isa() == cpu.isa_class(cpu.isa_flags(), cpu.cpu_model())
     assert 1 <= cpu.usable_cpus() <= (os.cpu_count() or 1)
 
 

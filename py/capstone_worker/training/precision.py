@@ -23,8 +23,8 @@ class PrecisionRow:
     first avx2 rows were made on one, that of the cifar stem from one step of 16 images.
 
     Attributes:
-        isa: `amx`, `avx512_bf16`, `avx512_vnni`, `avx512`, `avx2`, `neon` or `other`: the first that the CPU
-            has.
+        isa: `amx`, `avx512_bf16`, `avx512_bf16_intel`, `avx512_vnni`, `avx512`, `avx2`, `neon` or `other`, as
+            `measure.cpu.isa_class`.
         family: of the network, for example `resnet`.
         stem: `imagenet` or `cifar`.
         min_batch_size: measured at this batch size, taken as true of all above it.
@@ -33,8 +33,6 @@ class PrecisionRow:
         bf16_images_s: likewise.
         torch: version.
         measured: date, YYYY-MM-DD.
-        arch: the row is of this architecture alone; None: of its family. Of the networks of a family some
-            may be too narrow for bf16 to pay, as the CIFAR ResNets beside ResNet-18.
     """
 
     isa: str
@@ -46,7 +44,6 @@ class PrecisionRow:
     bf16_images_s: float
     torch: str
     measured: str
-    arch: str | None = None
 
 
 def resolve(
@@ -56,20 +53,16 @@ def resolve(
     family: str,
     stem: str,
     batch_size: int,
-    arch: str | None = None,
 ) -> Precision:
     """The precision to train in.
 
     A precision that was asked for is kept. For `auto`, of the rows in `precision.json` whose isa, family and
     stem are these and whose min_batch_size is at most batch_size, the one with the largest min_batch_size
-    says it; without such a row it is fp32. Where `arch` has rows of its own, those of its family say nothing
-    of it. TypeScript reads the same file by the same rule.
+    says it; without such a row it is fp32. TypeScript reads the same file by the same rule.
     """
     if requested != "auto":
         return requested
-    here = [row for row in read_table() if (row.isa, row.stem) == (isa, stem)]
-    own = [row for row in here if row.arch is not None and row.arch == arch]
-    rows = own or [row for row in here if row.arch is None and row.family == family]
+    rows = [row for row in read_table() if (row.isa, row.family, row.stem) == (isa, family, stem)]
     reached = [row for row in rows if row.min_batch_size <= batch_size]
     return max(reached, key=lambda row: row.min_batch_size).precision if reached else "fp32"
 

@@ -15,7 +15,6 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {**of, **measured, "min_batch_size": 512, "precision": "fp32"},
         {**of, **measured, "min_batch_size": 64, "precision": "bf16"},
-        {**of, **measured, "min_batch_size": 128, "precision": "fp32", "arch": "resnet20"},
     ]
     path = tmp_path / "precision.json"
     path.write_text(json.dumps(rows))
@@ -28,16 +27,6 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_auto_takes_the_row_of_the_largest_batch_size_reached(batch_size: int, expected: str) -> None:
     assert resolve("auto", isa="amx", family="resnet", stem="cifar", batch_size=batch_size) == expected
-
-
-@pytest.mark.usefixtures("table")
-@pytest.mark.parametrize(
-    "arch, batch_size, expected",
-    [("resnet20", 128, "fp32"), ("resnet20", 64, "fp32"), ("resnet34", 128, "bf16")],
-)
-def test_an_architecture_with_rows_of_its_own(arch: str, batch_size: int, expected: str) -> None:
-    of = {"isa": "amx", "family": "resnet", "stem": "cifar"}
-    assert resolve("auto", **of, arch=arch, batch_size=batch_size) == expected
 
 
 @pytest.mark.usefixtures("table")
@@ -54,8 +43,8 @@ def test_what_was_asked_for_is_kept() -> None:
 
 
 def test_committed_table_says_what_it_measured() -> None:
-    def key(row: PrecisionRow) -> tuple[str, str, str, str, int]:
-        return row.isa, row.family, row.arch or "", row.stem, row.min_batch_size
+    def key(row: PrecisionRow) -> tuple[str, str, str, int]:
+        return row.isa, row.family, row.stem, row.min_batch_size
 
     rows = read_table()
     assert rows == sorted(rows, key=key)
