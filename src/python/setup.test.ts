@@ -15,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { execa, execaSync } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { drawError } from '../errors/draw.ts';
+import { MachineError } from '../errors/errors.ts';
 import { acquireLock } from '../store/lock.ts';
 import { writeJson } from '../store/write.ts';
 import { environmentPaths, readEnvironment } from './environment.ts';
@@ -99,6 +100,9 @@ class Clone {
       report: (line) => this.said.push(line),
       lock: (path) => acquireLock(path, { timeoutMs: 1000 }),
       writeJson,
+      tryOut: async (python) => {
+        this.said.push(`tried ${python}`);
+      },
       ...wanted,
     });
   }
@@ -158,13 +162,28 @@ describe('a real environment', () => {
         expect.stringMatching(new RegExp(`^Python ${version} \\(.*\\) -> …/clone/\\.venv$`)),
         'Installing torch 2.2.2 and what the workers need: about 2 GB to download',
         '   + torch==2.2.2',
-        'Ready: …/clone/.venv',
       ]),
     );
+    expect(clone.said.slice(-3).map((line) => line.replaceAll(clone.folder, '…'))).toEqual([
+      'Trying it out',
+      'tried …/clone/.venv/bin/python',
+      'Ready: …/clone/.venv',
+    ]);
     clone.said.length = 0;
     expect(await clone.setup()).toEqual(made);
     expect(clone.said).toEqual([]);
     expect(await findInterpreter({ packageRoot: clone.root, env: clone.env })).toEqual(made);
+  });
+
+  test('that does not run is no environment, until it does', async () => {
+    const broken = new MachineError('environment_unusable', 'libgomp.so.1 is missing', ['Install it']);
+    const tryOut = () => Promise.reject(broken);
+    rmSync(clone.paths.folder, { recursive: true });
+    await expect(clone.setup({ tryOut })).rejects.toBe(broken);
+    expect(clone.environment).toMatchObject({ state: 'unfinished', record: { state: 'installing' } });
+    await clone.setup();
+    expect(clone.environment).toMatchObject({ state: 'ready' });
+    clone.said.length = 0;
   });
 
   test('that was interrupted is no environment, and is mended', async () => {

@@ -46,6 +46,8 @@ export interface SetupRequest {
   lock(path: string): Promise<{ release(): Promise<void> }>;
   /** Writes a file whole or not at all. */
   writeJson(path: string, value: unknown): void;
+  /** Starts the workers once: what cannot be imported is known now, and Python has compiled what they import. */
+  tryOut(python: string): Promise<void>;
 }
 
 const DOWNLOADS = { cuda: 'about 2 GB', cpu: 'about 260 MB' } as const;
@@ -160,6 +162,8 @@ async function fill(
     report,
     command: again(request),
   });
+  report('Trying it out');
+  await request.tryOut(paths.python);
   const record = EnvironmentRecord.parse({
     ...wanted,
     state: 'ready',
