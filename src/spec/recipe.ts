@@ -12,8 +12,9 @@ const QUANTIZED = ['quantize_dynamic', 'quantize_static', 'pack'];
 
 export const Specialize = z.strictObject({ step: z.literal('specialize') }).meta({
   description:
-    'Exact, for the image size of the model: batch norm folded, kernel taps that only meet padding cut away.',
-  'x-version': 1,
+    'Exact, for the image size of the model: batch norm folded, kernel taps that only meet padding cut away, ' +
+    'channels that are constant or not read removed.',
+  'x-version': 2,
   'x-single-cpu': true,
   'x-never-after': ['quantize_static', 'pack'],
 });

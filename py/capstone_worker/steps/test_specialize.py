@@ -73,6 +73,7 @@ def test_the_stock_resnet18_at_32_pixels_loses_three_fifths() -> None:
         "step": "specialize",
         "folded": 20,
         "cut": 4,
+        "channels": 0,
         "weights_removed": before - after,
     }
     assert 0.6 < (before - after) / before < 0.63
@@ -112,6 +113,6 @@ class Twice(nn.Module):
 def test_a_convolution_that_is_called_twice_is_left_alone() -> None:
     network = trace(Twice().eval())
     found = Specialize().apply(network, at(8), ignore)
-    assert found.record == {"step": "specialize", "folded": 0, "cut": 0, "weights_removed": 0}
+    assert found.record == {"step": "specialize", "folded": 0, "cut": 0, "channels": 0, "weights_removed": 0}
     images = torch.randn(2, 3, 8, 8)
     assert torch.equal(found.network(images), network(images))
