@@ -13,19 +13,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from .entropy_coding import Codec, deflated
 from .pack import (
-    BITS,
     MAX_EXPANSION,
-    Codec,
-    PackError,
     Quantized,
-    deflated,
     dequantized,
     described,
     pack_tensors,
     quantized_in,
     unpack_tensors,
 )
+from .packed_layout import BITS, PackError
 
 CODECS: tuple[Codec, ...] = ("deflate", "none")
 

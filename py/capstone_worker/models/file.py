@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, fx
 
 from ..artifact.archive import REMAKE
-from ..artifact.pack import PackError
+from ..artifact.packed_layout import PackError
 from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
 from ..errors import UserError

@@ -16,17 +16,9 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, fx
 
-from ..artifact.pack import (
-    Codec,
-    PackError,
-    Quantized,
-    deflated,
-    described,
-    inflated,
-    pack_tensors,
-    quantized_in,
-    unpack_tensors,
-)
+from ..artifact.entropy_coding import Codec, deflated, inflated
+from ..artifact.pack import Quantized, described, pack_tensors, quantized_in, unpack_tensors
+from ..artifact.packed_layout import PackError
 from ..graph.codec import to_json
 
 VERSION = 1

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..artifact.archive import REMAKE
-from ..artifact.pack import Quantized, deflated, dequantized
+from ..artifact.entropy_coding import deflated
+from ..artifact.pack import Quantized, dequantized
 from ..artifact.read import read_model, read_record
 from ..artifact.write import write_model
 from ..errors import UserError

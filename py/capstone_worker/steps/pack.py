@@ -15,7 +15,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, fx, nn
 
-from ..artifact.pack import BITS, Codec, Quantized, dequantized
+from ..artifact.entropy_coding import Codec
+from ..artifact.pack import Quantized, dequantized
+from ..artifact.packed_layout import BITS
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..models.packed import Packing, mark, pack

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from ..artifact.pack import BITS, dequantized
+from ..artifact.pack import dequantized
+from ..artifact.packed_layout import BITS
 from ..data.cache import Dataset
 from ..errors import Stopped, UserError
 from ..graph.trace import trace
