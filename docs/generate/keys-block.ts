@@ -5,7 +5,7 @@ import { EVERYWHERE, tablesOf } from '../../src/tui/press.ts';
 import type { JobDesk } from '../../src/tui/run-source.ts';
 import { HOME } from '../../src/tui/screens/home.ts';
 import { newJob } from '../../src/tui/screens/job.ts';
-import { results } from '../../src/tui/screens/results.ts';
+import { results } from '../../src/tui/screens/results-state.ts';
 import { runScreen } from '../../src/tui/screens/run.ts';
 import { code, table } from './markdown.ts';
 

@@ -4,7 +4,7 @@ import { type Binding, drawFooter, keyNames } from './keymap.ts';
 import { tablesOf } from './press.ts';
 import { HOME } from './screens/home.ts';
 import { newJob } from './screens/job.ts';
-import { results } from './screens/results.ts';
+import { results } from './screens/results-state.ts';
 import { runScreen } from './screens/run.ts';
 
 const SCREENS = [HOME, runScreen('r'), results(null), newJob('sweep', {})];

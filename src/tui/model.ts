@@ -4,7 +4,7 @@ import type { RunSummary } from '../state/summary.ts';
 import type { FollowedRun, JobForm, JobOutlook } from './run-source.ts';
 import type { HomeState } from './screens/home.ts';
 import type { JobState } from './screens/job.ts';
-import type { ResultsState } from './screens/results.ts';
+import type { ResultsState } from './screens/results-state.ts';
 import type { RunScreenState } from './screens/run.ts';
 
 export type ScreenState = HomeState | RunScreenState | ResultsState | JobState;

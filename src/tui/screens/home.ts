@@ -8,7 +8,7 @@ import { cell, fitLine, type Line, line, widthOf, windowOf } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
 import { RUN_LOOKS } from '../theme.ts';
 import { newJob } from './job.ts';
-import { results } from './results.ts';
+import { results } from './results-state.ts';
 import { runScreen } from './run.ts';
 
 export const SORTS = ['newest', 'oldest', 'name', 'state'] as const;

@@ -10,7 +10,7 @@ import { beside, cell, fitLine, type Line, line, type Span, widthOf, windowOf, w
 import type { Change, Frame, Model } from '../model.ts';
 import type { FollowedRun } from '../run-source.ts';
 import { RUN_LOOKS, TASK_LOOKS } from '../theme.ts';
-import { results } from './results.ts';
+import { results } from './results-state.ts';
 import { drawPane, FOLLOWED, type PaneState, paneKeys } from './run-pane.ts';
 
 export interface RunScreenState extends PaneState {
