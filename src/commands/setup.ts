@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { EXIT, MachineError, UserError } from '../errors/errors.ts';
+import { EXIT, UserError } from '../errors/errors.ts';
 import { Variant } from '../python/lock-files.ts';
 import { packageRoot } from '../python/package-root.ts';
 import { setup } from '../python/setup.ts';
+import { tryOut } from '../run/try-out.ts';
 import { acquireLock, lockOwner } from '../store/lock.ts';
 import { writeJson } from '../store/write.ts';
-import { WorkerHost } from '../worker/host.ts';
 import { defineCommand, type FlagValues } from './definition.ts';
 
 const OTHER_SETUP_TIMEOUT_MS = 30 * 60 * 1000;
@@ -50,7 +47,7 @@ export default defineCommand({
       ...(typeof python === 'string' ? { python } : {}),
       report: say,
       writeJson,
-      tryOut: (python) => startWorkersOnce(python, io.env),
+      tryOut: (python) => tryOut(python, packageRoot(), io.env),
       lock(path) {
         const owner = lockOwner(path);
         if (owner?.alive === true) {
@@ -65,34 +62,6 @@ export default defineCommand({
     return EXIT.done;
   },
 });
-
-/** With bytecode written whatever the environment says of it: each later start takes 2 s instead of 6. */
-async function startWorkersOnce(
-  python: string,
-  { PYTHONDONTWRITEBYTECODE: _, ...env }: NodeJS.ProcessEnv,
-): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'capstone-setup-'));
-  const host = new WorkerHost({
-    python,
-    packageRoot: packageRoot(),
-    env,
-    hostLogPath: join(folder, 'host.log'),
-    onEvent() {},
-    onForeign() {},
-  });
-  try {
-    await host.start();
-  } catch (error) {
-    if (!(error instanceof MachineError)) throw error;
-    throw new MachineError('environment_unusable', `what was installed does not run here: ${error.message}`, [
-      'Install what it says is missing, then run again: capstone setup',
-      'Or name an interpreter whose torch works here: CAPSTONE_PYTHON=PATH',
-    ]);
-  } finally {
-    await host.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 function variantFrom(flags: FlagValues): { variant?: Variant } {
   const given = flags['--torch'];
