@@ -11,14 +11,13 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import fx, nn
+from torch import fx
 
 from ..measure.counts import parameter_counts
 from ..report import Report
-from ..training.small_maps import covered
+from ..training.reached_taps import cut_to, reached_taps
 from .base import Applied, Context
-from .fold_batch_norm import count_calls, fold_batch_norms
+from .fold_batch_norm import fold_batch_norms
 from .idle_channels import remove_idle_channels
 
 
@@ -49,71 +48,9 @@ class Specialize:
         return Applied(special, record)
 
 
-@dataclass(frozen=True)
-class Side:
-    """Of a convolution along the rows or the columns.
-
-    Attributes:
-        taps: that are kept, first and past the last.
-        padding: zeros that are left on each end.
-    """
-
-    taps: tuple[int, int]
-    padding: int
-
-
-def taps_that_meet_the_map(size: int, kernel: int, stride: int, padding: int) -> Side:
-    """Which taps of a kernel ever lie on the map, and the padding of a convolution with these alone.
-
-    Where a convolution pads both ends alike, and so could not do with these alone, all taps are kept.
-
-    Args:
-        size: of the map, from 1.
-        kernel: taps, from 1.
-        stride: from 1.
-        padding: zeros on each end, from 0.
-    """
-    outputs = covered(size, kernel, stride, padding)
-    used = [output.taps for output in outputs if output.taps.start < output.taps.stop]
-    if used:
-        first, last = min(taps.start for taps in used), max(taps.stop for taps in used)
-        rest = padding - first
-        if rest >= 0 and len(covered(size, last - first, stride, rest)) == len(outputs):
-            return Side((first, last), rest)
-    return Side((0, kernel), padding)
-
-
 def _cut_taps(network: fx.GraphModule, image_size: int) -> int:
     """Cut, in place, the taps that meet padding alone; of how many convolutions."""
-    maps: dict[str, tuple[int, int]] = {}
-    calls = count_calls(network)
-    convolutions = {
-        name: module
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d) and calls[name] == 1 and module.dilation == (1, 1)
-    }
-    hooks = [
-        module.register_forward_pre_hook(
-            lambda _, inputs, name=name: maps.__setitem__(name, tuple(inputs[0].shape[2:]))
-        )
-        for name, module in convolutions.items()
-    ]
-    with torch.inference_mode():
-        network(torch.zeros(1, 3, image_size, image_size))
-    for hook in hooks:
-        hook.remove()
-    cut = 0
-    for name, module in convolutions.items():
-        rows, columns = (
-            taps_that_meet_the_map(
-                maps[name][side], module.kernel_size[side], module.stride[side], int(module.padding[side])
-            )
-            for side in (0, 1)
-        )
-        weight = module.weight[:, :, slice(*rows.taps), slice(*columns.taps)].detach()
-        if weight.shape != module.weight.shape:
-            module.weight = nn.Parameter(weight.clone(memory_format=torch.contiguous_format))
-            module.kernel_size = (weight.shape[2], weight.shape[3])
-            module.padding = (rows.padding, columns.padding)
-            cut += 1
-    return cut
+    found = reached_taps(network, image_size)
+    for name, reached in found.items():
+        cut_to(network.get_submodule(name), reached)  # type: ignore[arg-type]  # it is a convolution
+    return len(found)

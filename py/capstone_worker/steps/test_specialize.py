@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 import torch
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 
 from ..graph.trace import trace
 from ..models.build import build
 from ..report import Event
 from .conftest import at
-from .specialize import Specialize, taps_that_meet_the_map
+from .specialize import Specialize
 
 
 def ignore(event: Event) -> None:
@@ -77,24 +74,6 @@ def test_the_stock_resnet18_at_32_pixels_loses_three_fifths() -> None:
         "weights_removed": before - after,
     }
     assert 0.6 < (before - after) / before < 0.63
-
-
-SIDES = [
-    (size, kernel, stride, padding)
-    for size, kernel, stride, padding in product((1, 2, 3, 4, 7), (1, 2, 3, 5, 7), (1, 2, 3), range(4))
-    if size + 2 * padding >= kernel
-]
-
-
-@pytest.mark.parametrize(("size", "kernel", "stride", "padding"), SIDES)
-def test_sides_against_torch(size: int, kernel: int, stride: int, padding: int) -> None:
-    line, taps = torch.randn(1, 1, size), torch.randn(1, 1, kernel)
-    side = taps_that_meet_the_map(size, kernel, stride, padding)
-    few = taps[:, :, slice(*side.taps)]
-    torch.testing.assert_close(
-        F.conv1d(line, few, stride=stride, padding=side.padding),
-        F.conv1d(line, taps, stride=stride, padding=padding),
-    )
 
 
 class Twice(nn.Module):

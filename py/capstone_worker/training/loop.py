@@ -33,6 +33,7 @@ from .allocator import keep_freed_memory
 from .average import moving_average
 from .batches import Epoch, augmented, cut_out, draw_epoch, normalized, random_state
 from .config import TrainConfig
+from .idle_taps import IdleTaps, decayed
 from .optimizer import make_optimizer
 from .schedule import learning_rate
 from .small_maps import SmallMaps
@@ -109,6 +110,7 @@ def train(
     data = _near(data, device)
     # One part for all seeds: runs that differ in their seed alone stay comparable.
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
+    idle = IdleTaps(network, data.train_images.shape[-1])
     optimizer = make_optimizer(network, config)
     average = moving_average(network, config.ema_decay) if config.ema_decay else None
     best = copy.deepcopy(network).requires_grad_(False) if keep_best else None
@@ -133,21 +135,28 @@ def train(
     if is_gpu:  # without it cuBLAS has no deterministic algorithms
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     small_maps = nullcontext() if is_gpu else SmallMaps()
-    with small_maps, torch.random.fork_rng([device] if is_gpu else []):
-        deterministic = training.has_deterministic_algorithms()
-        with _deterministic_algorithms(deterministic):
-            while at.epoch < config.epochs:
-                # Before an epoch, not after one: a training stopped in an evaluation goes on with it.
-                if at.step == 0 and at.epoch > 0 and at.epoch % config.eval_every == 0:
-                    training.evaluate(at)
-                training.train_epoch(at)
-            acc, loss = training.evaluate(at)
+    steps = training.steps_per_epoch
+    try:
+        with small_maps, torch.random.fork_rng([device] if is_gpu else []):
+            deterministic = training.has_deterministic_algorithms()
+            with _deterministic_algorithms(deterministic):
+                while at.epoch < config.epochs:
+                    # Before an epoch, not after one: a training stopped in an evaluation goes on with it.
+                    if at.step == 0 and at.epoch > 0 and at.epoch % config.eval_every == 0:
+                        training.evaluate(at)
+                    training.train_epoch(at)
+                acc, loss = training.evaluate(at)
+    except BaseException:
+        idle.put_back(network, decayed(config, at.epoch * steps + at.step, steps))
+        raise
+    kept_epoch = at.best_epoch or config.epochs
     if best or average:
         network.load_state_dict((best or average.module).state_dict())  # type: ignore[union-attr]
         network.eval()
+    idle.put_back(network, decayed(config, kept_epoch * steps, steps, of_average=average is not None))
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     rate = config.epochs * len(indices) / at.seconds
-    return TrainResult(acc, loss, config.epochs, rate, deterministic, at.best_epoch or config.epochs)
+    return TrainResult(acc, loss, config.epochs, rate, deterministic, kept_epoch)
 
 
 def _near(data: Dataset, device: torch.device) -> Dataset:

@@ -10,6 +10,9 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from .config import TrainConfig
 
+MOMENTUM = 0.9
+"""Of SGD, by Nesterov's rule."""
+
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
     """SGD or AdamW over all trainable parameters, one kernel call for many of them (foreach).
@@ -29,7 +32,7 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> Optimizer:
         return AdamW(groups, lr=config.lr, foreach=True)
     for group in groups:
         group["l2"] = group.pop("weight_decay")
-    optimizer = SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, foreach=True)  # type: ignore[call-arg]
+    optimizer = SGD(groups, lr=config.lr, momentum=MOMENTUM, nesterov=True, foreach=True)  # type: ignore[call-arg]
     optimizer.register_step_pre_hook(_add_weight_decay)
     return optimizer
 

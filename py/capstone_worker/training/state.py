@@ -18,7 +18,7 @@ from ..artifact.write import write_model
 from ..errors import CapstoneError
 from ..report import Report, log
 
-FORMAT = "training_state 1"
+FORMAT = "training_state 2"
 GENERATIONS = 2
 
 
