@@ -38,7 +38,9 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
-from capstone_worker.artifact.pack import BITS, Quantized, deflated, dequantized
+from capstone_worker.artifact.entropy_coding import deflated
+from capstone_worker.artifact.pack import Quantized, dequantized
+from capstone_worker.artifact.packed_layout import BITS
 from capstone_worker.artifact.read import read_model
 from capstone_worker.artifact.write import model_bytes
 from capstone_worker.errors import UserError

@@ -149,7 +149,11 @@ test('a run whose orchestrator is killed: nothing of it goes on, and r does', as
   expect(isRunning(worker)).toBe(true);
   program.kill('SIGKILL');
   await until(() => !isRunning(worker));
-  for (const session of [first, second]) await session.shows(/! interrupted {2}train cut/);
+  for (const session of [first, second]) {
+    await session.shows(/! interrupted {2}train cut/);
+    await session.shows(/> ! train .* interrupted in \w/);
+    expect(session.text()).not.toContain('workers:');
+  }
   expect(first.text()).toBe(second.text());
   second.press('r');
   await second.shows(/going on with/);

@@ -125,11 +125,13 @@ export function drawRunScreen(state: RunScreenState, model: Model, frame: Frame,
     Math.max(26, frame.columns - 62),
     Math.max(0, ...view.tasks.map(({ label }) => widthOf(printable(withoutShared(label, shared))))),
   );
+  // Of a run that nobody runs any more, no task runs.
+  const clock = followed.state === 'running' ? frame.now : null;
   const tasks = view.tasks
     .slice(from, to)
     .map((task) =>
       fitLine(
-        drawTask(task, withoutShared(task.label, shared), task === chosen, labelWidth, frame),
+        drawTask(task, withoutShared(task.label, shared), task === chosen, labelWidth, clock),
         frame.columns,
       ),
     );
@@ -160,7 +162,8 @@ function drawHead({ view, state }: FollowedRun, shared: string, { now, columns }
   const missed = view.missedBounds.map(({ bound, row, found }) =>
     fitLine([{ text: printable(`bound missed: ${bound}, ${row}: ${found}`), tone: 'bad' }], columns),
   );
-  return [fitLine(first, columns), ...drawUsage(view.tasks, columns), ...best, ...missed.slice(0, 3), []];
+  const usage = state === 'running' ? drawUsage(view.tasks, columns) : [];
+  return [fitLine(first, columns), ...usage, ...best, ...missed.slice(0, 3), []];
 }
 
 /** What all tasks that run take of the machine. A GPU is told of as a whole: of one of them is enough. */
@@ -183,16 +186,20 @@ function drawTask(
   label: string,
   isChosen: boolean,
   labelWidth: number,
-  { now }: Frame,
+  clock: number | null,
 ): Line {
-  const { mark, tone } = TASK_LOOKS[task.state];
+  const { mark, tone } = isCutOff(task, clock) ? RUN_LOOKS.interrupted : TASK_LOOKS[task.state];
   return [
     { text: isChosen ? '> ' : '  ', tone: 'accent' },
     { text: `${mark} `, tone },
     { text: cell(printable(label), labelWidth), tone: isChosen ? 'chosen' : 'plain' },
     { text: '  ' },
-    ...doing(task, now),
+    ...doing(task, clock),
   ];
+}
+
+function isCutOff(task: TaskView, clock: number | null): boolean {
+  return task.state === 'running' && clock === null;
 }
 
 /**
@@ -214,11 +221,15 @@ function withoutShared(label: string, shared: string): string {
   return shared === '' ? label : label.replace(` ${shared}`, '').replace(/^(\S+),/, '$1');
 }
 
-/** What a task is about, the most telling first. */
-function doing(task: TaskView, now: number): Span[] {
+/** What a task is about, the most telling first; `clock` is null where its run is interrupted. */
+function doing(task: TaskView, clock: number | null): Span[] {
   const { word, tone } = TASK_LOOKS[task.state];
   switch (task.state) {
     case 'running': {
+      if (clock === null) {
+        const where = task.phase === null ? '' : ` in ${printable(task.phase)}`;
+        return [{ text: `${RUN_LOOKS.interrupted.word}${where}`, tone: RUN_LOOKS.interrupted.tone }];
+      }
       const fraction = phaseFraction(task);
       const { progress, phase, startedAtMs } = task;
       const words = [
@@ -227,7 +238,7 @@ function doing(task: TaskView, now: number): Span[] {
           ? `${formatDuration(progress.eta_s)} left`
           : startedAtMs === null
             ? ''
-            : formatDuration(Math.max(0, now - startedAtMs) / 1000),
+            : formatDuration(Math.max(0, clock - startedAtMs) / 1000),
         progress?.rate == null ? '' : printable(formatRate(progress.rate, progress.unit)),
       ].filter((text) => text !== '');
       if (fraction === null) return [{ text: words.join('  ') }];
