@@ -93,7 +93,8 @@ class Verdicts:
         widths, seconds = [], []
         for _ in range(runs):
             started = time.perf_counter()
-            timed = alternate({"original": original, "compressed": other})
+            calls = {"original": original, "compressed": other}
+            timed = alternate(calls, between=("original", "compressed"))
             ratio = timed.ratio("original", "compressed")
             seconds.append(time.perf_counter() - started)
             widths.append(100 * (ratio.high - ratio.low))

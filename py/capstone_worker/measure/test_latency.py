@@ -91,6 +91,21 @@ def test_plan_blocks(round_s: float, models: int, schedule: Schedule) -> None:
     assert plan_blocks(round_s, models) == schedule
 
 
+@pytest.mark.parametrize(
+    ("durations_ms", "rounds"),
+    [
+        ((25.0,), 20),  # nothing to wait for
+        ((20.0, 30.0, 24.0, 41.0, 22.0, 35.0, 28.0), 40),  # a third time would take it beyond 2.5 s
+        ((120.0, 160.0, 140.0), 20),  # that long already
+    ],
+)
+def test_rounds_are_added_while_the_interval_is_wide(durations_ms: tuple[float, ...], rounds: int) -> None:
+    fake = FakeTime()
+    calls = pair(fake.call("a", *durations_ms), fake.call("b", 25))
+    found = alternate(calls, between=("original", "compressed"), clock=fake.clock)
+    assert {times.shape for times in found.blocks.values()} == {(rounds, 1)}
+
+
 def test_unsteady() -> None:
     steady, unsteady_blocks = np.ones((8, 3)), np.repeat([[1.0], [1.5]], 4, axis=0)
     assert unsteady({"original": steady, "compressed": steady}) == []
