@@ -18,7 +18,7 @@ export const LOOKS = {
   chosen: 'inverse',
 } as const satisfies Readonly<Record<Tone, string | null>>;
 
-interface Look {
+export interface Look {
   readonly mark: string;
   readonly word: string;
   readonly tone: Tone;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from typing import Literal
@@ -14,15 +13,12 @@ from torch.nn import functional as F
 
 from ..data.cache import Dataset
 from ..models.build import build
-from ..report import never_stop
 from . import loop
 from .config import TrainConfig
 from .idle_taps import IdleTaps, decayed
-from .loop import TrainResult, train
 from .reached_taps import reached_taps, taps_that_meet_the_map
 from .schedule import learning_rate
-
-NewNetwork = Callable[[], nn.Module]
+from .test_loop import NewNetwork, run
 
 SIDES = [
     (size, kernel, stride, padding)
@@ -40,22 +36,6 @@ def test_sides_against_torch(size: int, kernel: int, stride: int, padding: int) 
         F.conv1d(line, few, stride=stride, padding=side.padding),
         F.conv1d(line, taps, stride=stride, padding=padding),
     )
-
-
-def trained(
-    network: nn.Module, data: Dataset, config: TrainConfig, keep_best: bool = False
-) -> tuple[TrainResult, dict[str, Tensor]]:
-    result = train(
-        network,
-        data,
-        config,
-        seed=0,
-        partial=None,
-        report=lambda event: None,
-        should_stop=never_stop,
-        keep_best=keep_best,
-    )
-    return result, {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 class NothingIsIdle(IdleTaps):
@@ -79,9 +59,11 @@ def test_a_training_without_them_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = replace(config, optimizer=optimizer, ema_decay=ema_decay, weight_decay=0.5, lr=0.01)
-    result, left_out = trained(new_network(), tiny, config, keep_best)
+    network, reference = new_network(), new_network()
+    result = run(network, tiny, config, keep_best=keep_best)
     monkeypatch.setattr(loop, "IdleTaps", NothingIsIdle)
-    expected, whole = trained(new_network(), tiny, config, keep_best)
+    expected = run(reference, tiny, config, keep_best=keep_best)
+    left_out, whole = network.state_dict(), reference.state_dict()
     assert replace(result, images_per_s=0) == replace(expected, images_per_s=0)
     assert left_out.keys() == whole.keys()
     reached = reached_taps(new_network(), 32)

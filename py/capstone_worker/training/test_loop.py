@@ -30,8 +30,18 @@ def run(
     partial: Path | None = None,
     should_stop: ShouldStop = never_stop,
     report: Callable[[Event], None] = lambda event: None,
+    keep_best: bool = False,
 ) -> TrainResult:
-    return train(network, data, config, seed=0, partial=partial, report=report, should_stop=should_stop)
+    return train(
+        network,
+        data,
+        config,
+        seed=0,
+        partial=partial,
+        report=report,
+        should_stop=should_stop,
+        keep_best=keep_best,
+    )
 
 
 def assert_same_bits(network: nn.Module, other: nn.Module) -> None:

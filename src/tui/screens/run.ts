@@ -9,7 +9,7 @@ import { type Binding, moves } from '../keymap.ts';
 import { beside, cell, fitLine, type Line, line, type Span, widthOf, windowOf, wrap } from '../line.ts';
 import type { Change, Frame, Model } from '../model.ts';
 import type { FollowedRun } from '../run-source.ts';
-import { RUN_LOOKS, TASK_LOOKS } from '../theme.ts';
+import { type Look, RUN_LOOKS, TASK_LOOKS } from '../theme.ts';
 import { results } from './results-state.ts';
 import { drawPane, FOLLOWED, type PaneState, paneKeys } from './run-pane.ts';
 
@@ -188,7 +188,7 @@ function drawTask(
   labelWidth: number,
   clock: number | null,
 ): Line {
-  const { mark, tone } = isCutOff(task, clock) ? RUN_LOOKS.interrupted : TASK_LOOKS[task.state];
+  const { mark, tone } = lookOf(task, clock);
   return [
     { text: isChosen ? '> ' : '  ', tone: 'accent' },
     { text: `${mark} `, tone },
@@ -198,8 +198,9 @@ function drawTask(
   ];
 }
 
-function isCutOff(task: TaskView, clock: number | null): boolean {
-  return task.state === 'running' && clock === null;
+/** `clock` is null where the run is over: what ran then was cut off. */
+function lookOf({ state }: TaskView, clock: number | null): Look {
+  return state === 'running' && clock === null ? RUN_LOOKS.interrupted : TASK_LOOKS[state];
 }
 
 /**
@@ -221,14 +222,14 @@ function withoutShared(label: string, shared: string): string {
   return shared === '' ? label : label.replace(` ${shared}`, '').replace(/^(\S+),/, '$1');
 }
 
-/** What a task is about, the most telling first; `clock` is null where its run is interrupted. */
+/** What a task is about, the most telling first. */
 function doing(task: TaskView, clock: number | null): Span[] {
-  const { word, tone } = TASK_LOOKS[task.state];
+  const { word, tone } = lookOf(task, clock);
   switch (task.state) {
     case 'running': {
       if (clock === null) {
         const where = task.phase === null ? '' : ` in ${printable(task.phase)}`;
-        return [{ text: `${RUN_LOOKS.interrupted.word}${where}`, tone: RUN_LOOKS.interrupted.tone }];
+        return [{ text: `${word}${where}`, tone }];
       }
       const fraction = phaseFraction(task);
       const { progress, phase, startedAtMs } = task;
