@@ -1,7 +1,7 @@
 """The host of tasks: started by the orchestrator as ``python -u py/host.py``, speaks protocol 1.
 
 Commands come in on stdin, events go out on fd 3, fds 1 and 2 are the host's log. Each task is a child
-process; the host itself never computes. The code, and what is said in each direction: capstone_worker/host.
+process, or several together are one; the host itself never computes. The code, and what is said in each direction: capstone_worker/host.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from capstone_worker.host.serve import main
 from capstone_worker.report import Report, ShouldStop
 
 
-def run(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """Carry out one task. Imported when called: OpenBLAS is told its threads before numpy is imported."""
+def run(
+    together: list[dict[str, Any]], reports: list[Report], should_stop: ShouldStop
+) -> list[dict[str, Any]]:
+    """Carry out tasks. Imported when called: OpenBLAS is told its threads before numpy is imported."""
     from capstone_worker import tasks
 
-    return tasks.run(task, report, should_stop)
+    return tasks.run_together(together, reports, should_stop)
 
 
 def prepare() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from capstone_worker.host.commands import CancelTask, StartTask, parse_command
+from capstone_worker.host.commands import CancelTask, StartTasks, parse_command
 from capstone_worker.host.events import TaskPipe
 from capstone_worker.host.lines import MAX_LINE, LineBuffer
 
@@ -34,6 +34,7 @@ class Host:
         self.log_path = folder / "host.log"
         self.events: list[Event] = []
         self._folder = folder
+        self._groups = 0
         self._torn = b""
         self._ours, theirs = socket.socketpair()
         self._ours.settimeout(60)  # the import of torch takes 2 s, on a busy machine 20 s
@@ -68,6 +69,17 @@ class Host:
         line = {"id": task, "kind": kind, "log_path": log_path, "threads": threads}
         self.send(json.dumps({"v": 1, "cmd": "task", "task": line}))
         return task
+
+    def start_together(self, *kinds: str) -> list[str]:
+        """Tasks of these kinds in one process; their names."""
+        self._groups += 1
+        names = [f"{kind}-{place}-in-{self._groups}" for place, kind in enumerate(kinds, 1)]
+        tasks = [
+            {"id": name, "kind": kind, "log_path": str(self._folder / f"{name}.log"), "threads": 1}
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        self.send(json.dumps({"v": 1, "cmd": "tasks", "tasks": tasks}))
+        return names
 
     def cancel(self, task: str, grace_s: float) -> None:
         self.send(json.dumps({"v": 1, "cmd": "cancel", "task": task, "grace_s": grace_s}))
@@ -256,6 +268,43 @@ def test_a_task_killed_from_outside(host: Host) -> None:
     assert host.life_of(task)[1:] == [{"type": "ended", "exit_code": None, "signal": "SIGKILL"}]
 
 
+# Several tasks in one process
+
+
+def test_several_tasks_in_one_process_speak_and_end_each_for_itself(host: Host) -> None:
+    first, second = host.start_together("succeeds", "speaks_for_itself")
+    lives = [host.life_of(first), host.life_of(second)]
+    assert lives[0][0] == lives[1][0]  # started, with the same process
+    assert [[event["type"] for event in life[1:]] for life in lives] == [
+        ["phase", "progress", "metric", "result", "done", "ended"],
+        ["progress", "progress", "result", "done", "ended"],
+    ]
+    assert [event["done"] for event in lives[1] if event["type"] == "progress"] == [0, 2]
+    assert all(life[-1] == {"type": "ended", "exit_code": 0, "signal": None} for life in lives)
+    first_log = host.task_log(first)
+    assert first_log == "printed\nprinted by a program\n"
+    assert host.task_log(second).endswith(f"{first}.log\n")
+
+
+@pytest.mark.parametrize("kind", ["is_refused", "has_a_bug", "tears_a_line"])
+def test_where_one_of_several_fails_all_end_without_a_result_and_none_is_blamed(host: Host, kind: str) -> None:
+    names = host.start_together("succeeds", kind)
+    for name in names:
+        types = [event["type"] for event in host.life_of(name)]
+        assert types[-1] == "ended"
+        assert not {"result", "done", "error"} & set(types)
+    if kind == "is_refused":
+        assert host.task_log(names[0]).endswith("checkpoint_truncated: a.pth ends after 12 bytes\n")
+
+
+def test_to_cancel_one_of_several_stops_all(host: Host) -> None:
+    names = host.start_together("stops_when_asked", "stops_when_asked")
+    host.reported("started", names[1])
+    host.cancel(names[1], 30)
+    for name in names:
+        assert host.life_of(name)[-1] == {"type": "ended", "exit_code": 130, "signal": None}
+
+
 # What a task leaves and says
 
 
@@ -365,7 +414,7 @@ def test_commands_that_are_none_do_no_harm(host: Host) -> None:
     warnings = [event for event in host.events if event["type"] == "log" and "task" not in event]
     assert [event["message"] for event in warnings] == [
         "a command was not understood: Expecting value: line 1 column 1 (char 0)",
-        "a command was not understood: cmd: expected task or cancel",
+        "a command was not understood: cmd: expected task, tasks or cancel",
         message,
     ]
 
@@ -377,12 +426,17 @@ TASK = {"id": "a", "log_path": "/a.log", "threads": 1}
     ("command", "wrong"),
     [
         ({}, "v: expected 1"),
-        ({"v": 1}, "cmd: expected task or cancel"),
+        ({"v": 1}, "cmd: expected task, tasks or cancel"),
         ({"v": 1, "cmd": "cancel"}, "task: expected the id of a task"),
         ({"v": 1, "cmd": "cancel", "task": "a", "grace_s": -1}, "grace_s: expected seconds from 0"),
         ({"v": 1, "cmd": "task", "task": {**TASK, "threads": 0}}, "task.threads: expected an integer from 1"),
         (
             {"v": 1, "cmd": "task", "task": {"id": "a"}},
+            "task: expected an object with id, log_path (texts) and threads (an integer)",
+        ),
+        ({"v": 1, "cmd": "tasks", "tasks": []}, "tasks: expected a list of tasks"),
+        (
+            {"v": 1, "cmd": "tasks", "tasks": [TASK, {"id": "a"}]},
             "task: expected an object with id, log_path (texts) and threads (an integer)",
         ),
     ],
@@ -395,7 +449,9 @@ def test_a_command_that_is_none_says_why(command: Event, wrong: str) -> None:
 
 def test_commands() -> None:
     task = {**TASK, "kind": "train"}
-    assert parse_command(json.dumps({"v": 1, "cmd": "task", "task": task}).encode()) == StartTask(task)
+    assert parse_command(json.dumps({"v": 1, "cmd": "task", "task": task}).encode()) == StartTasks([task])
+    several = [task, {**task, "id": "b"}]
+    assert parse_command(json.dumps({"v": 1, "cmd": "tasks", "tasks": several}).encode()) == StartTasks(several)
     assert parse_command(b'{"v":1,"cmd":"cancel","task":"a"}') == CancelTask("a", 10)
     assert parse_command(b'{"v":1,"cmd":"cancel","task":"a","grace_s":2}') == CancelTask("a", 2)
 

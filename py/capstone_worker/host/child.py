@@ -1,6 +1,6 @@
-"""The other side of the fork: from a copy of the host to a task, through the task, and out.
+"""The other side of the fork: from a copy of the host to a task, or several, through them, and out.
 
-In two halves, because not every system lets a forked process go on: `become_task` sets up the process and
+In two halves, because not every system lets a forked process go on: `become_child` sets up the process and
 survives an exec, `carry_out` does the work. On Linux one follows the other; on macOS, whose frameworks break
 in a forked child, an exec of the same script lies between them (`start_afresh`, then `serve.main`).
 """
@@ -20,16 +20,19 @@ from ..errors import CapstoneError, MachineError, Stopped
 from ..report import Report, ShouldStop
 from .events import TaskPipe
 
-RunTask = Callable[[dict[str, Any], Report, ShouldStop], dict[str, Any]]
-"""run(task, report, should_stop) -> the values of its `result`; raises Stopped when it stopped as asked."""
+RunTasks = Callable[[list[dict[str, Any]], list[Report], ShouldStop], list[dict[str, Any]]]
+"""run(tasks, their reports, should_stop) -> the values of each one's `result`, in their order; raises Stopped
+when it stopped as asked."""
 
 EXIT_STOPPED = 130
 EXIT_OURS = 1
 AFRESH = "--task"
 
 
-def become_task(task: dict[str, Any], host_pid: int, host_signals: Iterable[signal.Signals]) -> None:
-    """Make this fork of the host a process of its own: group, death signal, signals, log.
+def become_child(
+    tasks: list[dict[str, Any]], host_pid: int, host_signals: Iterable[signal.Signals]
+) -> None:
+    """Make this fork of the host a process of its own: group, death signal, signals, log (the first task's).
 
     ``host_signals`` are those the host handles. They came here blocked, so none was taken for the host's;
     SIGINT stays blocked until `carry_out` can heed it. Raises MachineError where the log cannot be opened.
@@ -39,32 +42,46 @@ def become_task(task: dict[str, Any], host_pid: int, host_signals: Iterable[sign
     for number in host_signals:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, {signal.SIGINT})
-    _redirect(task["log_path"])
+    log_path, *others = (task["log_path"] for task in tasks)
+    _redirect(log_path)
+    for other in others:
+        log = _open_log(other)
+        os.write(log, f"measured together with others: see {log_path}\n".encode())
+        os.close(log)
 
 
-def carry_out(task: dict[str, Any], report: Report, run: RunTask, *, first: bool) -> None:
-    """Run the task and report it from `started` to `done`; the ``first`` one reports `capability` too."""
+def carry_out(tasks: list[dict[str, Any]], report: Report, run: RunTasks, *, first: bool) -> None:
+    """Run the tasks and report each from `started` to `done`; the ``first`` process reports `capability` too."""
     stop = _StopFlag()
     signal.signal(signal.SIGINT, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    _set_threads(task["threads"])
-    report({"type": "started", "pid": os.getpid(), "pgid": os.getpgrp()})
+    _set_threads(tasks[0]["threads"])
+    reports = [report] if len(tasks) == 1 else [_signed(report, task["id"]) for task in tasks]
+    for tell in reports:
+        tell({"type": "started", "pid": os.getpid(), "pgid": os.getpgrp()})
     if first:
-        report({"type": "capability", **_capability()})
-    values = run(task, report, stop)
-    report({"type": "result", "values": values})
-    report({"type": "done"})
+        reports[0]({"type": "capability", **_capability()})
+    found = run(tasks, reports, stop)
+    for tell, values in zip(reports, found, strict=True):
+        tell({"type": "result", "values": values})
+        tell({"type": "done"})
 
 
-def start_afresh(task: dict[str, Any], pipe: int, *, first: bool) -> NoReturn:
+def _signed(report: Report, task_id: str) -> Report:
+    return lambda event: report({**event, "task": task_id})
+
+
+def start_afresh(tasks: list[dict[str, Any]], pipe: int, *, first: bool) -> NoReturn:
     """Replace this process by a new interpreter, in which the host's script goes on with `carry_out`."""
     os.set_inheritable(pipe, True)
-    handed_on = json.dumps({"task": task, "pipe": pipe, "first": first})
+    handed_on = json.dumps({"tasks": tasks, "pipe": pipe, "first": first})
     os.execv(sys.executable, [sys.executable, "-u", sys.argv[0], AFRESH, handed_on])
 
 
-def exit_after(act: Callable[[Report], None], pipe: int) -> NoReturn:
+def exit_after(act: Callable[[Report], None], pipe: int, *, alone: bool) -> NoReturn:
     """Do ``act``, report how it failed where it failed, and end this process, whatever happens.
+
+    Of several tasks, not ``alone``, none is blamed: nobody knows whose fault it was until each runs alone.
 
     Exit codes: 0; 130 stopped as asked; the error's own; 1 for a fault of ours, whose traceback also goes to
     the task's log. Leaves by os._exit: the cleanup of a copied interpreter is the host's to do.
@@ -78,11 +95,15 @@ def exit_after(act: Callable[[Report], None], pipe: int) -> NoReturn:
         code = EXIT_STOPPED
     except CapstoneError as error:
         code = error.exit_code
-        report(_error(error.code, error.message, error.hint, None))
+        if alone:
+            report(_error(error.code, error.message, error.hint, None))
+        else:
+            print(f"{error.code}: {error.message}", file=sys.stderr)
     except BaseException as error:  # SystemExit and MemoryError too: none may unwind into the host's loop
         traceback.print_exc()
-        message = f"{type(error).__name__}: {error}"
-        report(_error("internal", message, "", traceback.format_exc()))
+        if alone:
+            message = f"{type(error).__name__}: {error}"
+            report(_error("internal", message, "", traceback.format_exc()))
     finally:
         # A full disk must not keep the process alive, nor change how it ended.
         try:
@@ -106,15 +127,18 @@ class _StopFlag:
 
 
 def _redirect(log_path: str) -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    try:
-        log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    except OSError as error:
-        raise MachineError("log_unwritable", f"{log_path}: {error.strerror}") from error
+    null, log = os.open(os.devnull, os.O_RDONLY), _open_log(log_path)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
     os.close(null)
     os.close(log)
+
+
+def _open_log(log_path: str) -> int:
+    try:
+        return os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise MachineError("log_unwritable", f"{log_path}: {error.strerror}") from error
 
 
 def _set_threads(threads: int) -> None:

@@ -1,6 +1,7 @@
 """Events on their way out: a task's own pipe, and the host's fd 3, to which nobody but the host writes.
 
-An event in a task's pipe is the dict the task reported. The host adds the envelope: ``v``, ``seq`` (from 1,
+An event in a task's pipe is the dict the task reported; where several share it, each is
+signed with the id of its ``task``. The host adds the envelope: ``v``, ``seq`` (from 1,
 without gaps), ``ts`` (UTC, milliseconds) and ``task``, which is absent where the host itself speaks.
 """
 
@@ -39,12 +40,13 @@ class TaskPipe:
         self.fd = fd
         self._clock = clock
         self._held: Event | None = None
-        self._phase: str | None = None
+        self._phase: tuple[str | None, str] | None = None
+        """Of the last progress: the task's id and the name."""
         self._sent_at = -math.inf
 
     def __call__(self, event: Event) -> None:
         """Report ``event``. Raises TypeError where it holds what JSON cannot say."""
-        if event["type"] != "progress" or event["phase"] != self._phase:
+        if event["type"] != "progress" or _phase_of(event) != self._phase:
             self._send_held()
         if event["type"] == "progress":
             self._progress(event)
@@ -53,11 +55,11 @@ class TaskPipe:
 
     def _progress(self, event: Event) -> None:
         now = self._clock()
-        soon = event["phase"] == self._phase and now - self._sent_at < PROGRESS_INTERVAL_S
+        soon = _phase_of(event) == self._phase and now - self._sent_at < PROGRESS_INTERVAL_S
         if soon and event["done"] != event["total"]:
             self._held = event
             return
-        self._held, self._phase, self._sent_at = None, event["phase"], now
+        self._held, self._phase, self._sent_at = None, _phase_of(event), now
         self._send(event)
 
     def _send_held(self) -> None:
@@ -74,6 +76,10 @@ class TaskPipe:
             # The host has gone, and where no death signal exists (macOS) this is how a task finds out. Nobody
             # is left to end this group, and nobody to tell.
             os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _phase_of(event: Event) -> tuple[str | None, str]:
+    return event.get("task"), event["phase"]
 
 
 class HostStream:

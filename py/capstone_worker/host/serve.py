@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .child import AFRESH, RunTask, carry_out, exit_after
+from .child import AFRESH, RunTasks, carry_out, exit_after
 from .events import HostStream
 from .frameworks import import_frameworks, versions
 from .supervise import Supervisor
@@ -16,9 +16,9 @@ STDIN, EVENTS = 0, 3
 
 
 def main(
-    run: RunTask, prepare: Callable[[], None] = lambda: None, *, fork: bool = sys.platform != "darwin"
+    run: RunTasks, prepare: Callable[[], None] = lambda: None, *, fork: bool = sys.platform != "darwin"
 ) -> None:
-    """Be the host until stdin ends; ``run`` carries out one task, in a process of its own.
+    """Be the host until stdin ends; ``run`` carries out one task, or several together, in a process of their own.
 
     ``prepare``: imports, once for all forks, what tasks need; it must neither compute nor start a thread.
     ``fork``: a task goes on in the host's fork. Otherwise in a new interpreter: slower by the import of
@@ -37,9 +37,12 @@ def main(
     Supervisor(STDIN, stream, run, fork=fork).serve(hello)
 
 
-def _task_afresh(run: RunTask) -> None:
+def _task_afresh(run: RunTasks) -> None:
     """The second half of `start_afresh`."""
     handed_on = json.loads(sys.argv[2])
     pipe = handed_on["pipe"]
     os.set_inheritable(pipe, False)
-    exit_after(lambda report: carry_out(handed_on["task"], report, run, first=handed_on["first"]), pipe)
+    tasks = handed_on["tasks"]
+    exit_after(
+        lambda report: carry_out(tasks, report, run, first=handed_on["first"]), pipe, alone=len(tasks) == 1
+    )

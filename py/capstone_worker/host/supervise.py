@@ -1,7 +1,8 @@
 """The host's loop: starts tasks, forwards what they say, ends them. One thread, and nothing in it blocks.
 
-A task goes through four states: it runs; it is stopping (signals are due); it is dead and its pipe may still
-hold something; it has ended, which `ended` says, and is forgotten.
+A child carries out one task, or several together. It goes through four states: it runs; it is stopping
+(signals are due); it is dead and its pipe may still hold something; it has ended, which `ended` says of each
+of its tasks, and is forgotten.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, PollSelector
+from typing import Any
 
 from ..errors import MachineError
 from ..report import Event, Report
-from .child import RunTask, become_task, carry_out, exit_after, start_afresh
-from .commands import CancelTask, StartTask, parse_command
+from .child import RunTasks, become_child, carry_out, exit_after, start_afresh
+from .commands import CancelTask, StartTasks, parse_command
 from .events import MAX_TASK_LINE, HostStream, parse_task_event
 from .frameworks import thread_count
 from .lines import MAX_LINE, LineBuffer
@@ -40,17 +42,18 @@ HOST_SIGNALS = (signal.SIGCHLD, *CLOSING_SIGNALS)
 
 
 @dataclass
-class _Task:
-    id: str
+class _Child:
+    tasks: tuple[str, ...]
+    """Their ids."""
     pid: int
     """Also its group's."""
     pipe: int
     usage: UsageMeter
     lines: LineBuffer = field(default_factory=lambda: LineBuffer(MAX_TASK_LINE))
     usage_at: float = field(default_factory=lambda: time.monotonic() + EVERY_S)
-    """When it is read next, while the task is alive."""
+    """When it is read next, while the child is alive."""
     due: list[tuple[float, signal.Signals]] = field(default_factory=list)
-    """Signals to send and when, in order; empty unless the task is stopping."""
+    """Signals to send and when, in order; empty unless the child is stopping."""
     foreign_lines: int = 0
     at_end: bool = False
     """Nobody holds the pipe's other end any more."""
@@ -66,13 +69,13 @@ class _Task:
 class Supervisor:
     """Does what ``stdin`` asks until it ends, a signal asks the host to end, or nobody reads ``stream``."""
 
-    def __init__(self, stdin: int, stream: HostStream, run: RunTask, *, fork: bool) -> None:
+    def __init__(self, stdin: int, stream: HostStream, run: RunTasks, *, fork: bool) -> None:
         self._stdin = stdin
         self._stream = stream
         self._run = run
         self._fork = fork
         self._commands = LineBuffer()
-        self._tasks: dict[str, _Task] = {}
+        self._children: list[_Child] = []
         self._first = True
         self._leave_by = math.inf
         self._woken, self._wake = os.pipe()
@@ -99,16 +102,16 @@ class Supervisor:
 
     @property
     def _unfinished(self) -> bool:
-        return bool(self._tasks) or self._stream.backlog > 0
+        return bool(self._children) or self._stream.backlog > 0
 
     def _turn(self) -> None:
         """Wait for something to do and do it."""
         for act in self._wait():
             act()
-        for task in list(self._tasks.values()):
-            self._send_due(task)
-            self._tell_usage(task)
-            self._look_after(task)
+        for child in list(self._children):
+            self._send_due(child)
+            self._tell_usage(child)
+            self._look_after(child)
 
     def _wait(self) -> list[Callable[[], None]]:
         """What can be done without blocking. What to wait for is worked out anew each time: never stale."""
@@ -119,17 +122,17 @@ class Supervisor:
                 selector.register(self._stdin, EVENT_READ, self._read_commands)
             if self._stream.backlog > 0:
                 selector.register(self._stream.fd, EVENT_WRITE, self._stream.flush)
-            for task in self._tasks.values():
+            for child in self._children:
                 # The dead are read whatever waits: their time is short, and they hold one pipe's worth.
-                if not task.at_end and not (task.alive and self._stream.backlog > BACKLOG_BYTES):
-                    selector.register(task.pipe, EVENT_READ, partial(self._read_task, task))
+                if not child.at_end and not (child.alive and self._stream.backlog > BACKLOG_BYTES):
+                    selector.register(child.pipe, EVENT_READ, partial(self._read_child, child))
             return [key.data for key, _ in selector.select(self._timeout())]
 
     def _timeout(self) -> float | None:
         deadlines = [self._leave_by]
-        for task in self._tasks.values():
-            deadlines += [task.drained_by, *(when for when, _ in task.due[:1])]
-            deadlines += [task.usage_at] if task.alive else []
+        for child in self._children:
+            deadlines += [child.drained_by, *(when for when, _ in child.due[:1])]
+            deadlines += [child.usage_at] if child.alive else []
         next_one = min(deadlines)
         return None if next_one == math.inf else max(0.0, next_one - time.monotonic())
 
@@ -142,9 +145,9 @@ class Supervisor:
         self._kill_all()
 
     def _kill_all(self) -> None:
-        for task in self._tasks.values():
-            if task.alive:
-                _signal_group(task, signal.SIGKILL)
+        for child in self._children:
+            if child.alive:
+                _signal_group(child, signal.SIGKILL)
 
     # commands
 
@@ -164,31 +167,34 @@ class Supervisor:
                 self._warn(f"a command was not understood: {error}")
                 continue
             match command:
-                case StartTask():
-                    self._start(command)
+                case StartTasks():
+                    self._start(command.tasks)
                 case CancelTask():
                     self._cancel(command)
 
-    def _start(self, command: StartTask) -> None:
-        task_id = command.task["id"]
-        if task_id in self._tasks:
-            self._warn(f"task {task_id} runs already and was not started again")
-            return
+    def _start(self, tasks: list[dict[str, Any]]) -> None:
+        ids = [task["id"] for task in tasks]
+        for task_id in ids:
+            if self._child_of(task_id) or ids.count(task_id) > 1:
+                self._warn(f"task {task_id} runs already and was not started again")
+                return
         threads = thread_count()
         if threads is not None and threads > 1:
             self._warn(f"the host has {threads} threads before a fork, the task may hang")
         try:
-            self._tasks[task_id] = self._start_process(command)
+            self._children.append(self._start_process(tasks))
         except OSError as error:  # no memory, no process, no fd: the other tasks go on
             hint = "run fewer tasks at a time"
             message = f"no process for the task: {error.strerror}"
             failure = {"code": "task_not_started", "message": message, "hint": hint, "traceback": None}
-            self._stream.emit({"type": "error", **failure}, task_id)
-            self._stream.emit({"type": "ended", "exit_code": MachineError.exit_code, "signal": None}, task_id)
+            ended = {"type": "ended", "exit_code": MachineError.exit_code, "signal": None}
+            for task_id in ids:
+                self._stream.emit({"type": "error", **failure}, task_id)
+                self._stream.emit(ended, task_id)
         else:
             self._first = False
 
-    def _start_process(self, command: StartTask) -> _Task:
+    def _start_process(self, tasks: list[dict[str, Any]]) -> _Child:
         host_pid = os.getpid()
         read_end, write_end = os.pipe()
         # Until the child has let go of the host's handlers, a signal to it would wake the host by the pipe
@@ -197,7 +203,8 @@ class Supervisor:
         try:
             pid = os.fork()
             if pid == 0:
-                exit_after(partial(self._in_child, command, host_pid, read_end, write_end), write_end)
+                act = partial(self._in_child, tasks, host_pid, read_end, write_end)
+                exit_after(act, write_end, alone=len(tasks) == 1)
         except OSError:
             os.close(read_end)
             raise
@@ -207,106 +214,120 @@ class Supervisor:
         # Both sides set the group: whoever is first, it exists before anyone signals it.
         with suppress(PermissionError, ProcessLookupError):  # gone on to an exec, or dead: it came first
             os.setpgid(pid, pid)
-        meter = UsageMeter(pid, on_gpu=command.task.get("device") == "cuda")
-        return _Task(command.task["id"], pid, read_end, meter)
+        meter = UsageMeter(pid, on_gpu=tasks[0].get("device") == "cuda")
+        return _Child(tuple(task["id"] for task in tasks), pid, read_end, meter)
 
     def _in_child(
-        self, command: StartTask, host_pid: int, read_end: int, write_end: int, report: Report
+        self, tasks: list[dict[str, Any]], host_pid: int, read_end: int, write_end: int, report: Report
     ) -> None:
         signal.set_wakeup_fd(-1)
         self._stream.close()
-        for fd in (read_end, self._woken, self._wake, *(task.pipe for task in self._tasks.values())):
+        for fd in (read_end, self._woken, self._wake, *(child.pipe for child in self._children)):
             os.close(fd)
-        become_task(command.task, host_pid, HOST_SIGNALS)
+        become_child(tasks, host_pid, HOST_SIGNALS)
         if self._fork:
-            carry_out(command.task, report, self._run, first=self._first)
+            carry_out(tasks, report, self._run, first=self._first)
         else:
-            start_afresh(command.task, write_end, first=self._first)
+            start_afresh(tasks, write_end, first=self._first)
 
     def _cancel(self, command: CancelTask) -> None:
-        task = self._tasks.get(command.task_id)
-        if task is None or not task.alive:
+        child = self._child_of(command.task_id)
+        if child is None or not child.alive:
             _host_log(f"cancel: no task {command.task_id} runs here (any more)")
             return
-        _signal_group(task, signal.SIGINT)
+        _signal_group(child, signal.SIGINT)
         term_at = time.monotonic() + command.grace_s
         due = [(term_at, signal.SIGTERM), (term_at + TERM_TO_KILL_S, signal.SIGKILL)]
-        task.due = min(task.due, due) if task.due else due  # asked again: sooner perhaps, later never
+        child.due = min(child.due, due) if child.due else due  # asked again: sooner perhaps, later never
 
-    # tasks
+    # children
 
-    def _read_task(self, task: _Task) -> None:
-        chunk = os.read(task.pipe, CHUNK)
-        task.at_end = not chunk
-        self._forward(task, task.lines.feed(chunk))
+    def _read_child(self, child: _Child) -> None:
+        chunk = os.read(child.pipe, CHUNK)
+        child.at_end = not chunk
+        self._forward(child, child.lines.feed(chunk))
 
-    def _forward(self, task: _Task, lines: list[bytes | None]) -> None:
+    def _forward(self, child: _Child, lines: list[bytes | None]) -> None:
         for line in lines:
             try:
                 if line is None:
                     raise ValueError(f"longer than {MAX_TASK_LINE} bytes, dropped")
                 event = parse_task_event(line)
+                task_id = _speaker(child, event)
             except ValueError as error:
-                task.foreign_lines += 1
-                _host_log(f"task {task.id}: foreign line ({error}): {(line or b'').decode(errors='replace')}")
+                child.foreign_lines += 1
+                said = (line or b"").decode(errors="replace")
+                _host_log(f"task {', '.join(child.tasks)}: foreign line ({error}): {said}")
             else:
-                self._stream.emit(event, task.id)
+                self._stream.emit(event, task_id)
 
-    def _send_due(self, task: _Task) -> None:
-        while task.alive and task.due and task.due[0][0] <= time.monotonic():
-            _signal_group(task, task.due.pop(0)[1])
+    def _send_due(self, child: _Child) -> None:
+        while child.alive and child.due and child.due[0][0] <= time.monotonic():
+            _signal_group(child, child.due.pop(0)[1])
 
-    def _tell_usage(self, task: _Task) -> None:
-        if not task.alive or time.monotonic() < task.usage_at:
+    def _tell_usage(self, child: _Child) -> None:
+        if not child.alive or time.monotonic() < child.usage_at:
             return
-        task.usage_at = time.monotonic() + EVERY_S
-        values = task.usage.read()
+        child.usage_at = time.monotonic() + EVERY_S
+        values = child.usage.read()
         # Where events wait already, this one is worth the least.
         if values is not None and self._stream.backlog == 0:
-            self._stream.emit({"type": "usage", **values}, task.id)
+            # Of the process: said of each of its tasks, a sum over tasks would count it again and again.
+            self._stream.emit({"type": "usage", **values}, child.tasks[0])
 
-    def _look_after(self, task: _Task) -> None:
-        """Take a task on to its next state, where it is time: from alive to dead, from dead to ended."""
-        if task.exit_code is None:
-            pid, status = os.waitpid(task.pid, os.WNOHANG)
+    def _look_after(self, child: _Child) -> None:
+        """Take a child on to its next state, where it is time: from alive to dead, from dead to ended."""
+        if child.exit_code is None:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid == 0:
                 return
-            task.exit_code = os.waitstatus_to_exitcode(status)
-            task.due.clear()
-            task.drained_by = time.monotonic() + DRAIN_S
+            child.exit_code = os.waitstatus_to_exitcode(status)
+            child.due.clear()
+            child.drained_by = time.monotonic() + DRAIN_S
             # What is left of its group. A group's number is not given out again while it has a member.
-            _signal_group(task, signal.SIGKILL)
-        if task.at_end or time.monotonic() >= task.drained_by:
-            self._end(task, task.exit_code)
+            _signal_group(child, signal.SIGKILL)
+        if child.at_end or time.monotonic() >= child.drained_by:
+            self._end(child, child.exit_code)
 
-    def _end(self, task: _Task, exit_code: int) -> None:
-        self._forward(task, task.lines.rest())
-        if task.foreign_lines:
-            self._warn(f"lines that were no events, now in the host's log: {task.foreign_lines}", task.id)
+    def _end(self, child: _Child, exit_code: int) -> None:
+        self._forward(child, child.lines.rest())
+        if child.foreign_lines:
+            said = f"lines that were no events, now in the host's log: {child.foreign_lines}"
+            self._warn(said, child.tasks[0])
         died = exit_code < 0
-        self._stream.emit(
-            {
-                "type": "ended",
-                "exit_code": None if died else exit_code,
-                "signal": _signal_name(-exit_code) if died else None,
-            },
-            task.id,
-        )
-        task.usage.close()
-        os.close(task.pipe)
-        del self._tasks[task.id]
+        ended = {
+            "type": "ended",
+            "exit_code": None if died else exit_code,
+            "signal": _signal_name(-exit_code) if died else None,
+        }
+        for task_id in child.tasks:
+            self._stream.emit(ended, task_id)
+        child.usage.close()
+        os.close(child.pipe)
+        self._children.remove(child)
+
+    def _child_of(self, task_id: str) -> _Child | None:
+        return next((child for child in self._children if task_id in child.tasks), None)
 
     def _warn(self, message: str, task_id: str | None = None) -> None:
         self._stream.emit({"type": "log", "level": "warning", "message": message}, task_id)
+
+
+def _speaker(child: _Child, event: Event) -> str:
+    """Whose event it is. What is not signed is the only task's; of several it would blame the wrong one."""
+    task_id: str = event.get("task", child.tasks[0])
+    if task_id not in child.tasks or ("task" not in event and len(child.tasks) > 1):
+        raise ValueError("of no task of this process")
+    return task_id
 
 
 def _only_wake(*_: object) -> None:
     """A signal handler. That there is one makes Python write the signal's number to the wakeup fd."""
 
 
-def _signal_group(task: _Task, number: signal.Signals) -> None:
+def _signal_group(child: _Child, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # nobody left: on macOS a matter of permission
-        os.killpg(task.pid, number)
+        os.killpg(child.pid, number)
 
 
 def _signal_name(number: int) -> str:
