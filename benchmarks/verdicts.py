@@ -94,7 +94,7 @@ class Verdicts:
         for _ in range(runs):
             started = time.perf_counter()
             calls = {"original": original, "compressed": other}
-            timed = alternate(calls, between=("original", "compressed"))
+            timed = alternate(calls, pairs=[("original", "compressed")])
             ratio = timed.ratio("original", "compressed")
             seconds.append(time.perf_counter() - started)
             widths.append(100 * (ratio.high - ratio.low))

@@ -1,7 +1,8 @@
 """The host of tasks: started by the orchestrator as ``python -u py/host.py``, speaks protocol 1.
 
 Commands come in on stdin, events go out on fd 3, fds 1 and 2 are the host's log. Each task is a child
-process, or several together are one; the host itself never computes. The code, and what is said in each direction: capstone_worker/host.
+process, or several together are one; the host itself never computes. The code, and what is said in each
+direction: capstone_worker/host.
 """
 
 from __future__ import annotations

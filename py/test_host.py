@@ -287,7 +287,7 @@ def test_several_tasks_in_one_process_speak_and_end_each_for_itself(host: Host) 
 
 
 @pytest.mark.parametrize("kind", ["is_refused", "has_a_bug", "tears_a_line"])
-def test_where_one_of_several_fails_all_end_without_a_result_and_none_is_blamed(host: Host, kind: str) -> None:
+def test_where_one_of_several_fails_all_end_and_none_is_blamed(host: Host, kind: str) -> None:
     names = host.start_together("succeeds", kind)
     for name in names:
         types = [event["type"] for event in host.life_of(name)]
@@ -451,7 +451,8 @@ def test_commands() -> None:
     task = {**TASK, "kind": "train"}
     assert parse_command(json.dumps({"v": 1, "cmd": "task", "task": task}).encode()) == StartTasks([task])
     several = [task, {**task, "id": "b"}]
-    assert parse_command(json.dumps({"v": 1, "cmd": "tasks", "tasks": several}).encode()) == StartTasks(several)
+    command = {"v": 1, "cmd": "tasks", "tasks": several}
+    assert parse_command(json.dumps(command).encode()) == StartTasks(several)
     assert parse_command(b'{"v":1,"cmd":"cancel","task":"a"}') == CancelTask("a", 10)
     assert parse_command(b'{"v":1,"cmd":"cancel","task":"a","grace_s":2}') == CancelTask("a", 2)
 

@@ -1,6 +1,6 @@
 /** The whole program on real data with real workers: one small sweep, seen from its files. */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseCsv } from '../src/results/csv.ts';
 import { OrchestratorEvent, WorkerEvent } from '../src/spec/event.ts';
@@ -202,4 +202,31 @@ describe('a sweep', () => {
       );
     expect(timeless(byHand)).toEqual(timeless(workspace));
   }, 120_000);
+
+  test('levels are measured together, and each alone where one of them cannot be read', async () => {
+    const intact = readFileSync(workspace.path(artifact(3)));
+    const damaged = Buffer.from(intact);
+    damaged[1_000_000] = ~(damaged[1_000_000] ?? 0);
+    writeFileSync(workspace.path(artifact(3)), damaged);
+    const { kind: _kind, train: _train, ...benchmark } = SMALL_SWEEP;
+    workspace.write('again.json', {
+      ...benchmark,
+      kind: 'benchmark',
+      benchmark: { max_eval_samples: 50, batch_sizes: [1] },
+    });
+    const { exitCode, stderr } = await workspace.start('run', '--spec', 'again.json');
+    writeFileSync(workspace.path(artifact(3)), intact);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('damaged');
+    const of = (type: string) =>
+      workspace
+        .events()
+        .filter((event) => event['type'] === type)
+        .map((event) => String(event['task']).slice(-2));
+    expect(of('started')).toEqual(['l1', 'l3', 'l1', 'l3']);
+    expect(of('task_succeeded')).toEqual(['l1']);
+    expect(of('task_failed')).toEqual(['l3']);
+    const [row, ...others] = compressedRows(workspace).filter(({ eval_samples }) => eval_samples === 50);
+    expect([row?.level, others.length]).toEqual([1, 0]);
+  });
 });

@@ -13,15 +13,18 @@ from capstone_worker.host.serve import main
 from capstone_worker.report import Report, ShouldStop
 
 
-def flood(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+def flood(
+    tasks: list[dict[str, Any]], reports: list[Report], should_stop: ShouldStop
+) -> list[dict[str, Any]]:
     """``task["events"]`` metrics, the epoch counting them; with ``task["per_s"]`` no more a second."""
+    (task,), (report,) = tasks, reports
     started, per_s = time.monotonic(), task.get("per_s")
     for epoch in range(1, task["events"] + 1):
         if per_s is not None and epoch % 100 == 0:
             time.sleep(max(0.0, started + epoch / per_s - time.monotonic()))
         values = {"loss": 1 / epoch, "acc": 50.0, "lr": 0.05}
         report({"type": "metric", "split": "train", "epoch": epoch, "values": values})
-    return {}
+    return [{}]
 
 
 if __name__ == "__main__":

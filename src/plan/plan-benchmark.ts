@@ -59,8 +59,9 @@ function planMeasurement(
 ): PlannedTask {
   const data = datasetOf(combination, known);
   const { model, dataset, seed } = combination;
+  const names = { model: model.name, dataset, seed };
   const keyless: Omit<BenchmarkTask, 'key'> = {
-    id: taskId('benchmark', { model: model.name, dataset, seed }, ...id),
+    id: taskId('benchmark', names, ...id),
     kind: 'benchmark',
     threads: threads ?? known.threads,
     spec: {
@@ -91,6 +92,8 @@ function planMeasurement(
     label: `benchmark ${describe(combination)}, ${said}`,
     needs: read.flatMap(needsOf),
     exclusive: true,
+    // One original, one recipe: their models take turns in one rotation.
+    ...(artifact === undefined ? {} : { together: taskId('benchmark', names, recipe.name) }),
     light: false,
     ...reasonForRows(task, read, known),
   };

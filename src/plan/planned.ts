@@ -7,6 +7,8 @@ export interface PlannedTask {
   readonly needs: readonly string[];
   /** Runs alone: a latency means nothing while another task computes. */
   readonly exclusive: boolean;
+  /** Exclusive tasks of this name that are ready at the same time run in one process, as one. */
+  readonly together?: string;
   /** Takes seconds on one CPU: several run side by side, whatever the job's `concurrency`. */
   readonly light: boolean;
   readonly upToDate: boolean;

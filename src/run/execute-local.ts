@@ -1,8 +1,7 @@
 import type { WorkerEvent } from '../spec/event.ts';
 import type { Task } from '../spec/task.ts';
-import { WorkerHost } from '../worker/host.ts';
-import type { TaskOutcome } from '../worker/outcome.ts';
-import type { Executor } from './executor.ts';
+import { type Ended, WorkerHost } from '../worker/host.ts';
+import type { Executor, OnEnded } from './executor.ts';
 
 export interface LocalSettings {
   readonly python: string;
@@ -52,10 +51,27 @@ export class LocalExecutor implements Executor {
     return true;
   }
 
-  async run(task: Task): Promise<TaskOutcome> {
-    this.#early.add(task.id);
+  async run(tasks: readonly Task[], onEnded: OnEnded): Promise<void> {
+    for (const { id } of tasks) this.#early.add(id);
+    const ended = await this.#runTogether(tasks);
+    const failed = ended.length > 1 ? ended.filter(({ outcome }) => outcome.status === 'failed') : [];
+    for (const { task } of failed) this.#early.add(task.id);
+    for (const one of ended) if (!failed.includes(one)) await onEnded(one.task, one.outcome);
+    for (const { task } of failed) {
+      for (const { outcome } of await this.#runTogether([task])) await onEnded(task, outcome);
+    }
+  }
+
+  async #runTogether(tasks: readonly Task[]): Promise<readonly Ended[]> {
     const host = await this.#readyHost();
-    return this.#early.delete(task.id) ? host.run(task) : { status: 'cancelled' };
+    const asked = tasks.filter(({ id }) => this.#early.delete(id));
+    const cancelled = tasks.filter((task) => !asked.includes(task));
+    return [
+      ...cancelled.map((task): Ended => ({ task, outcome: { status: 'cancelled' } })),
+      ...(asked.length > 1
+        ? await host.runTogether(asked)
+        : await Promise.all(asked.map(async (task) => ({ task, outcome: await host.run(task) })))),
+    ];
   }
 
   cancel(taskId: string, graceS: number): void {

@@ -22,7 +22,7 @@ import type { Place } from './gather.ts';
 import { listenForRequests } from './listen.ts';
 import { describeMachine, usableCpus } from './machine.ts';
 import { openRunRecord, type RunRecord, removeUnbegun } from './run-record.ts';
-import { endingOf, runTask } from './run-task.ts';
+import { endingOf, runTasks } from './run-tasks.ts';
 import { Schedule } from './schedule.ts';
 
 const GRACE_S = 10;
@@ -109,11 +109,16 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     queued: ({ task }) => run.emit({ type: 'task_queued', task: task.id }),
     skipped: ({ task }, because) => run.emit({ type: 'task_cancelled', task: task.id, because }),
     retried: ({ task }) => run.emit({ type: 'task_retried', task: task.id }),
-    async execute({ task }) {
+    execute(together, ended) {
       const begun = Date.now();
-      const outcome = await runTask(task, executor, run, workspace, (found) => rows.push(...found));
-      run.emit(endingOf(task.id, outcome, (Date.now() - begun) / 1000));
-      return outcome;
+      const tasks = together.map(({ task }) => task);
+      return runTasks(tasks, executor, run, workspace, {
+        onRows: (found) => rows.push(...found),
+        onEnded(task, outcome) {
+          run.emit(endingOf(task, outcome, (Date.now() - begun) / 1000));
+          ended(task, outcome);
+        },
+      });
     },
   });
   const control: RunControl = {

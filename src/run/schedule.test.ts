@@ -45,11 +45,14 @@ async function play(
     { concurrency, light: 2 },
     {
       queued: () => {},
-      async execute({ task: { id } }) {
-        say(`${id} starts`);
+      async execute(together, ended) {
+        const ids = together.map(({ task }) => task.id);
+        say(`${ids.join(' + ')} starts`);
         await new Promise((resume) => setTimeout(resume, 5));
-        say(`${id} ends`);
-        return outcomeOf(id, log.filter((line) => line === `${id} starts`).length);
+        for (const id of ids) {
+          say(`${id} ends`);
+          ended(id, outcomeOf(id, log.filter((line) => line === `${id} starts`).length));
+        }
       },
       skipped: ({ task: { id } }, because) => say(`${id} skipped: ${because}`),
       retried: ({ task: { id } }) => say(`${id} again`),
@@ -71,6 +74,22 @@ test('as many side by side as allowed, an exclusive one alone', async () => {
   const during = log.slice(log.indexOf('alone starts') + 1, log.indexOf('alone ends'));
   expect(during).toEqual([]);
   expect(log.filter((line) => line.endsWith('ends'))).toHaveLength(4);
+});
+
+test('exclusive ones of one name that are ready run together, and nothing beside them', async () => {
+  const alone = { exclusive: true };
+  const tasks = [
+    task('a'),
+    task('x', { ...alone, together: 'one' }),
+    task('y', { ...alone, together: 'two' }),
+    task('z', { ...alone, together: 'one' }),
+    task('late', { ...alone, together: 'one', needs: ['y'] }),
+    task('done', { ...alone, together: 'one', upToDate: true }),
+  ];
+  expect(await play(tasks, 4)).toEqual([
+    ...['a starts', 'a ends', 'x + z starts', 'x ends', 'z ends'],
+    ...['y starts', 'y ends', 'late starts', 'late ends'],
+  ]);
 });
 
 test('light ones side by side, but never beside another kind', async () => {

@@ -5,7 +5,8 @@ import type { TaskOutcome } from '../worker/outcome.ts';
 export interface ScheduleActions {
   /** Everything the task needs is there. */
   queued(task: PlannedTask): void;
-  execute(task: PlannedTask): Promise<TaskOutcome>;
+  /** One, or several that run as one, until all have ended; `ended` hears how each did, by its id. */
+  execute(tasks: readonly PlannedTask[], ended: (id: string, outcome: TaskOutcome) => void): Promise<void>;
   /** A task that will not run, and why. */
   skipped(task: PlannedTask, because: string): void;
   /** A task that had ended waits again. */
@@ -22,7 +23,7 @@ export interface Room {
 
 /**
  * Runs the tasks of a plan that are not up to date: each when everything it needs has succeeded, at most
- * `concurrency` at once, more where all are light, an exclusive one alone. A failure takes what needs it along and nothing else. While tasks
+ * `concurrency` at once, more where all are light, an exclusive one alone but for those that it runs together with. A failure takes what needs it along and nothing else. While tasks
  * run, others may be asked for again or cancelled.
  */
 export class Schedule {
@@ -110,22 +111,34 @@ export class Schedule {
       else if (missing !== undefined) {
         this.#lacking.add(planned);
         this.#skip(planned, `it needs ${missing}, which did not succeed`);
-      } else if (planned.needs.every((need) => this.#satisfied.has(need))) this.#startOrQueue(planned);
+      } else if (this.#isReady(planned) && !this.#queued.has(planned)) {
+        this.#queued.add(planned);
+        this.#actions.queued(planned);
+      }
+    }
+    for (const planned of this.#tasks) {
+      if (this.#isReady(planned) && this.#hasRoomFor(planned)) this.#start(this.#togetherWith(planned));
     }
   }
 
-  #startOrQueue(planned: PlannedTask): void {
-    if (!this.#queued.has(planned)) {
-      this.#queued.add(planned);
-      this.#actions.queued(planned);
+  /** Waits for nothing but room. */
+  #isReady(planned: PlannedTask): boolean {
+    return this.#waiting.has(planned) && planned.needs.every((need) => this.#satisfied.has(need));
+  }
+
+  #togetherWith(planned: PlannedTask): readonly PlannedTask[] {
+    if (planned.together === undefined) return [planned];
+    return this.#tasks.filter((other) => other.together === planned.together && this.#isReady(other));
+  }
+
+  #start(together: readonly PlannedTask[]): void {
+    for (const planned of together) {
+      this.#waiting.delete(planned);
+      this.#running.add(planned);
     }
-    if (!this.#hasRoomFor(planned)) return;
-    this.#waiting.delete(planned);
-    this.#running.add(planned);
-    this.#actions.execute(planned).then(
-      (outcome) => this.#ended(planned, outcome),
-      (error: unknown) => this.fail(error),
-    );
+    this.#actions
+      .execute(together, (id, outcome) => this.#ended(id, outcome))
+      .catch((error: unknown) => this.fail(error));
   }
 
   #hasRoomFor(planned: PlannedTask): boolean {
@@ -139,8 +152,10 @@ export class Schedule {
     );
   }
 
-  #ended(planned: PlannedTask, outcome: TaskOutcome): void {
-    this.#outcomes.set(planned.task.id, outcome);
+  #ended(id: string, outcome: TaskOutcome): void {
+    const planned = this.#find(id);
+    if (planned === undefined) throw new Error(`${id} has ended and was never planned`);
+    this.#outcomes.set(id, outcome);
     (outcome.status === 'succeeded' ? this.#satisfied : this.#unmet).add(planned.task.id);
     this.#running.delete(planned);
     this.#wake();

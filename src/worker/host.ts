@@ -38,6 +38,12 @@ export interface HostSettings {
   onForeign(line: string): void;
 }
 
+/** A task that has ended in whatever way. */
+export interface Ended {
+  readonly task: Task;
+  readonly outcome: TaskOutcome;
+}
+
 interface RunningTask {
   readonly logPath: string | undefined;
   trace: Omit<TaskTrace, 'logTail'>;
@@ -83,16 +89,32 @@ export class WorkerHost {
   }
 
   /** Hands a task over; resolves, and never rejects, when it has ended in whatever way. */
-  run(task: Task): Promise<TaskOutcome> {
-    return new Promise((settle) => {
+  async run(task: Task): Promise<TaskOutcome> {
+    const ended = this.#ended(task);
+    this.#handOver({ v: 1, cmd: 'task', task }, [task]);
+    return (await ended).outcome;
+  }
+
+  /** Hands several over, to be carried out in one process. */
+  runTogether(tasks: readonly Task[]): Promise<readonly Ended[]> {
+    const ended = Promise.all(tasks.map((task) => this.#ended(task)));
+    this.#handOver({ v: 1, cmd: 'tasks', tasks }, tasks);
+    return ended;
+  }
+
+  #ended(task: Task): Promise<Ended> {
+    return new Promise((resolve) => {
       this.#tasks.set(task.id, {
         logPath: task.log_path,
         trace: { done: false, cancelAsked: false },
-        settle,
+        settle: (outcome) => resolve({ task, outcome }),
       });
-      if (this.state === 'ready') this.#send({ v: 1, cmd: 'task', task });
-      else this.#settle(task.id);
     });
+  }
+
+  #handOver(command: object, tasks: readonly Task[]): void {
+    if (this.state === 'ready') this.#send(command);
+    else for (const { id } of tasks) this.#settle(id);
   }
 
   /** SIGINT now, SIGTERM after the grace, SIGKILL two seconds later: the host does it. */

@@ -29,9 +29,7 @@ EXIT_OURS = 1
 AFRESH = "--task"
 
 
-def become_child(
-    tasks: list[dict[str, Any]], host_pid: int, host_signals: Iterable[signal.Signals]
-) -> None:
+def become_child(tasks: list[dict[str, Any]], host_pid: int, host_signals: Iterable[signal.Signals]) -> None:
     """Make this fork of the host a process of its own: group, death signal, signals, log (the first task's).
 
     ``host_signals`` are those the host handles. They came here blocked, so none was taken for the host's;
@@ -51,7 +49,7 @@ def become_child(
 
 
 def carry_out(tasks: list[dict[str, Any]], report: Report, run: RunTasks, *, first: bool) -> None:
-    """Run the tasks and report each from `started` to `done`; the ``first`` process reports `capability` too."""
+    """Run the tasks, report each from `started` to `done`; the ``first`` process reports `capability` too."""
     stop = _StopFlag()
     signal.signal(signal.SIGINT, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

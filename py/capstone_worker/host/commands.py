@@ -59,10 +59,9 @@ def parse_command(line: bytes) -> StartTasks | CancelTask:
 
 
 def _checked(task: object) -> dict[str, Any]:
-    match task:
-        case {"id": str(), "log_path": str(), "threads": int() as threads}:
-            if threads < 1:
-                raise ValueError("task.threads: expected an integer from 1")
-            return task
-        case _:
-            raise ValueError("task: expected an object with id, log_path (texts) and threads (an integer)")
+    wanted = {"id": str, "log_path": str, "threads": int}
+    if not isinstance(task, dict) or any(not isinstance(task.get(key), of) for key, of in wanted.items()):
+        raise ValueError("task: expected an object with id, log_path (texts) and threads (an integer)")
+    if task["threads"] < 1:
+        raise ValueError("task.threads: expected an integer from 1")
+    return task

@@ -18,7 +18,7 @@ STDIN, EVENTS = 0, 3
 def main(
     run: RunTasks, prepare: Callable[[], None] = lambda: None, *, fork: bool = sys.platform != "darwin"
 ) -> None:
-    """Be the host until stdin ends; ``run`` carries out one task, or several together, in a process of their own.
+    """Be the host until stdin ends; ``run`` carries out a task, or several together, in a process of its own.
 
     ``prepare``: imports, once for all forks, what tasks need; it must neither compute nor start a thread.
     ``fork``: a task goes on in the host's fork. Otherwise in a new interpreter: slower by the import of

@@ -10,8 +10,8 @@ fewer blocks, down to a number below which an interval means little. Of two mode
     0.3 s              20                 1                        6 s
     1 s                8                  1                        8 s
 
-On a noisy machine that may not be enough to tell two models apart: more rounds follow while the interval of
-their ratio is wide, for 2.5 s at most.
+More models take as many times more in all. On a noisy machine that may not be enough to tell two models
+apart: more rounds follow while the interval of a wanted ratio is wide, for 2.5 s a pair at most.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ MAX_CALLS = 50
 WIDE = 0.08
 """Of the interval of a ratio, as a share of it: within, a difference of 10 % is seen beyond the margin."""
 PATIENCE_S = 2.5
-"""For all rounds of two models whose interval stays wide: 8 of 8 copies of a ResNet-18 slowed by 10 % found
-at batch 1, where 0.5 s found none, with intervals 23 % wide (a shared virtual machine of 2 cores)."""
+"""For all rounds of a pair whose interval stays wide: 8 of 8 copies of a ResNet-18 slowed by 10 % found at
+batch 1, where 0.5 s found none, with intervals 23 % wide (a shared virtual machine of 2 cores)."""
+MORE_ROUNDS = 4
+"""Added at a time; even, so that each model is as often early as late."""
 COLD_BELOW_S = 0.02
 """After a switch the caches hold another model's weights: a few ms, lost in longer rounds."""
 
@@ -111,6 +113,10 @@ class Timed:
         low, high = ratio_interval(above, below)
         return Ratio(float(np.median(above) / np.median(below)), low, high)
 
+    def between(self, **names: str) -> Timed:
+        """Some of the models alone, each under the name of its keyword."""
+        return Timed({new: self.blocks[name] for new, name in names.items()}, self.disturbances)
+
     @property
     def noise(self) -> str | None:
         """What disturbed the measurement, in words; None where nothing was seen."""
@@ -132,7 +138,7 @@ def no_wait() -> None:
 def alternate(
     calls: Mapping[str, Call],
     *,
-    between: tuple[str, str] | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
     should_stop: ShouldStop = never_stop,
     clock: Clock = time.perf_counter_ns,
     settle: Settle = no_wait,
@@ -142,7 +148,7 @@ def alternate(
     Args:
         calls: by name; each runs its model once on a batch it already has and returns when the result is
             there. All do the same work.
-        between: the two whose ratio is wanted: rounds are added while its interval is wide. By its width
+        pairs: those whose ratio is wanted: rounds are added while the interval of one is wide. By its width
             alone, whatever it says: stopping at a wanted verdict would find one too often.
         should_stop: asked before every block.
         clock: nanoseconds, monotonic.
@@ -157,21 +163,22 @@ def alternate(
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
         started = clock()
         blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
-        planned = spent = clock() - started
-        while between and spent + planned <= 1e9 * PATIENCE_S and _is_wide(blocks, *between):
-            more = _time_blocks(calls, schedule, should_stop, clock, settle)
-            blocks = {name: np.concatenate([blocks[name], more[name]]) for name in calls}
-            spent = clock() - started
+        spent = clock() - started
+        last = started + 1e9 * PATIENCE_S * len(calls) / 2 - spent * MORE_ROUNDS / schedule.rounds
+        more = schedule._replace(rounds=MORE_ROUNDS)
+        while clock() <= last and any(_is_wide(blocks, *pair) for pair in pairs):
+            added = _time_blocks(calls, more, should_stop, clock, settle)
+            blocks = {name: np.concatenate([blocks[name], added[name]]) for name in calls}
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
 
 def plan_blocks(round_s: float, models: int = 2) -> Schedule:
     """How to spend the time, given the seconds that one call of each model takes together."""
-    untimed = 1 if round_s < COLD_BELOW_S else 0
-    # The budget is for a pair: a third model does not take time from the other two.
-    budget = BUDGET_S * models / 2
-    timed = min(max(1, int(budget / MAX_ROUNDS / round_s) - untimed), MAX_CALLS)
-    affordable = int(LIMIT_S / round_s / (untimed + timed))
+    # All limits are for a pair: a third model does not take time from the other two.
+    pair_s = round_s * 2 / models
+    untimed = 1 if pair_s < COLD_BELOW_S else 0
+    timed = min(max(1, int(BUDGET_S / MAX_ROUNDS / pair_s) - untimed), MAX_CALLS)
+    affordable = int(LIMIT_S / pair_s / (untimed + timed))
     rounds = min(max(affordable, MIN_ROUNDS), MAX_ROUNDS)
     return Schedule(rounds - rounds % 2, untimed, timed)
 

@@ -84,6 +84,7 @@ def test_three_models_take_turns_there_and_back_and_settle_before_each() -> None
         (0.02, 2, Schedule(rounds=20, untimed=0, timed=1)),
         (0.3, 2, Schedule(rounds=20, untimed=0, timed=1)),
         (0.5, 2, Schedule(rounds=12, untimed=0, timed=1)),
+        (1.5, 6, Schedule(rounds=12, untimed=0, timed=1)),  # as three pairs of 0.5 s
         (60.0, 2, Schedule(rounds=8, untimed=0, timed=1)),
     ],
 )
@@ -95,15 +96,40 @@ def test_plan_blocks(round_s: float, models: int, schedule: Schedule) -> None:
     ("durations_ms", "rounds"),
     [
         ((25.0,), 20),  # nothing to wait for
-        ((20.0, 30.0, 24.0, 41.0, 22.0, 35.0, 28.0), 40),  # a third time would take it beyond 2.5 s
+        ((20.0, 30.0, 24.0, 41.0, 22.0, 35.0, 28.0), 44),  # four more would take it beyond 2.5 s
+        ((25.0, 25.0, 25.0, *[25.0, 34.0] * 5, *[25.0] * 99), 28),  # steady after a while
         ((120.0, 160.0, 140.0), 20),  # that long already
     ],
 )
 def test_rounds_are_added_while_the_interval_is_wide(durations_ms: tuple[float, ...], rounds: int) -> None:
     fake = FakeTime()
     calls = pair(fake.call("a", *durations_ms), fake.call("b", 25))
-    found = alternate(calls, between=("original", "compressed"), clock=fake.clock)
+    found = alternate(calls, pairs=[("original", "compressed")], clock=fake.clock)
     assert {times.shape for times in found.blocks.values()} == {(rounds, 1)}
+
+
+def test_rounds_are_added_for_the_pairs_that_are_asked_for() -> None:
+    """Of six models, whose time is three times that of a pair."""
+
+    def rounds(*pairs: tuple[str, str]) -> int:
+        fake = FakeTime()
+        calls = {name: fake.call(name, 25) for name in "abcde"}
+        calls["f"] = fake.call("f", 20, 30, 24, 41, 22, 35, 28)
+        (shape,) = {times.shape for times in alternate(calls, pairs=pairs, clock=fake.clock).blocks.values()}
+        return int(shape[0])
+
+    assert rounds(("a", "b"), ("a", "c")) == 20
+    assert rounds(("a", "b"), ("a", "f")) > 40
+
+
+def test_some_of_the_models_under_other_names() -> None:
+    steady, other = np.ones((8, 3)), np.repeat([[1.0], [1.5]], 4, axis=0)
+    timed = Timed({"a": steady, "b": other, "c": 2 * steady}, [])
+    pair = timed.between(original="c", compressed="a")
+    assert pair.blocks.keys() == {"original", "compressed"}
+    assert pair.ratio("original", "compressed").point == 2
+    assert pair.noise is None
+    assert timed.noise is not None
 
 
 def test_unsteady() -> None:

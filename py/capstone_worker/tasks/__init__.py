@@ -9,6 +9,7 @@ record        what a model file says of its making
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .. import schema
@@ -40,16 +41,43 @@ def run(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[s
 
             return compress(checked, report, should_stop)
         case "benchmark":
+            if "artifact" not in checked["paths"]:
+                from .benchmark_dense import benchmark_dense
+
+                return benchmark_dense(checked, report, should_stop)
             from .benchmark import benchmark
 
-            return benchmark(checked, report, should_stop)
+            return benchmark([checked], [report], should_stop)[0]
         case kind:
             raise AssertionError(f"the schema allows the kind {kind}, and nothing carries it out")
 
 
+def run_together(
+    tasks: Sequence[dict[str, Any]], reports: Sequence[Report], should_stop: ShouldStop
+) -> list[dict[str, Any]]:
+    """Carry out one task; or several benchmarks of one original, which are then measured in one rotation.
+
+    Args:
+        tasks: as in schema/task.schema.json; several differ in their artifact alone.
+        reports: one for each.
+        should_stop: asked at safe points.
+
+    Returns:
+        For each the values of its `result`.
+
+    Raises:
+        As `run`: for all of them, whichever it was.
+    """
+    if len(tasks) == 1:
+        return [run(tasks[0], reports[0], should_stop)]
+    from .benchmark import benchmark
+
+    return benchmark([schema.validate("task", task) for task in tasks], reports, should_stop)
+
+
 def prepare() -> None:
     """Do once what each task would do first. Computes nothing and starts no thread: forks may follow."""
-    from . import benchmark, compress, train  # noqa: F401
+    from . import benchmark, benchmark_dense, compress, train  # noqa: F401
 
     for name in ("task", "row"):
         schema.checker(name)

@@ -1,7 +1,13 @@
-"""The task `benchmark`: an original and its artifact, both read back from their files → rows."""
+"""The task `benchmark`: an original and its artifacts, all read back from their files → rows.
+
+Artifacts that are asked for together take turns in one rotation with their original: what disturbs one of
+them disturbs all, and the original is read, prepared and timed once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,11 +20,11 @@ from ..errors import UserError
 from ..measure.accuracy import accuracy, correct
 from ..measure.intervals import acc_drop_interval, mcnemar_exact
 from ..models.file import LoadedModel
-from ..report import Report, ShouldStop, phase
+from ..report import Event, Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
+from ..runtimes.runtime import Runtime
 from ..runtimes.source import Source
-from .benchmark_dense import benchmark_dense
-from .evaluation import evaluation
+from .evaluation import Evaluation, evaluation
 from .figures import (
     Columns,
     accuracies,
@@ -35,70 +41,113 @@ from .inputs import load_dataset, load_input, load_original
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
+Task = dict[str, Any]
 
-def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """Measure both models: accuracy on the same images, latencies in alternating blocks.
+AT_ONCE_BYTES = 1_000_000_000
+"""Of float32 weights in one rotation; a runtime of its own holds them again, and prepares them in a copy."""
 
-    A task without an artifact is that of a dense network, measured alone.
+
+@dataclass(frozen=True)
+class _Artifact:
+    """One of those that take turns: what is asked of it, what it is, the rows so far."""
+
+    task: Task
+    report: Report
+    model: LoadedModel
+    source: Source
+    same_in_all: Columns
+    rows: list[Columns] = field(default_factory=list)
+
+
+def benchmark(tasks: Sequence[Task], reports: Sequence[Report], should_stop: ShouldStop) -> list[Columns]:
+    """Measure an original and its artifacts: accuracy on the same images, latencies in alternating blocks.
+
+    Args:
+        tasks: of one original; they differ in their artifact alone.
+        reports: one for each task.
+        should_stop: asked at safe points.
 
     Returns:
-        ``rows``: as in schema/row.schema.json, one for each device, runtime and batch size.
+        For each task ``rows``: as in schema/row.schema.json, one for each device, runtime and batch size.
 
     Raises:
         UserError: ``not_the_parent``, ``model_wrong_classes``; or as `inputs`.
         MachineError: ``runtime_missing``; a cache cannot be written.
         Stopped: nothing is kept but what was measured of the original.
     """
-    if "artifact" not in task["paths"]:
-        return benchmark_dense(task, report, should_stop)
+
+    def report(event: Event) -> None:
+        for tell in reports:
+            tell(event)
+
+    task = tasks[0]
     settings, image_size = task["spec"]["benchmark"], task["spec"]["model"]["image_size"]
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
-    original, artifact = _load_models(task)
+    original = _load_original(task)
     data = load_dataset(task, report, should_stop)
     images = evaluation(data, settings["max_eval_samples"], original, task["paths"]["original"])
     reference = Original(task, original, images, report, should_stop)
-    compressed_source = Source(artifact.network, image_size)
-    same_in_all = {
-        **identity(task),
-        **sizes("original", original, image_size),
-        **sizes("compressed", artifact, image_size),
-        "size_ratio": original.bytes / artifact.bytes,
-        "eval_samples": len(images.labels),
-        "deterministic": deterministic(original, artifact),
-        "baseline": False,
-        "original_sha256": original.sha256,
-        "artifact_sha256": artifact.sha256,
-        **provenance(task),
-    }
+    of_original = sizes("original", original, image_size)
     rows = []
-    for device, runtime in product(settings["devices"], runtimes):
-        before = reference.prepare(runtime)
-        after = runtime.prepare(compressed_source, threads=task["threads"])
-        said_after = images.logits(after.forward, report, should_stop, "evaluate compressed")
-        said_before = reference.logits(runtime)
-        same_in_runtime = {
-            "device": device,
-            "runtime": runtime.name,
-            "original_dtype": before.dtype,
-            "compressed_dtype": after.dtype,
-            **accuracies("original", said_before, images.labels),
-            **accuracies("compressed", said_after, images.labels),
-            **_drop(said_before, said_after, images.labels),
-        }
-        for batch_size in settings["batch_sizes"]:
-            batch = torch.randn(batch_size, 3, image_size, image_size)
-            best = reference.best(batch)
-            phase(report, "measure")
-            models = {"original": before, "compressed": after}
-            timed, eager_ms = timed_beside_eager(models, reference.eager, batch, should_stop)
-            latency, speedup = timed.latency("compressed"), timed.ratio("original", "compressed")
-            at_best = best_original(eager_ms, best)
+    for some in _at_once(list(zip(tasks, reports, strict=True)), original.bytes):
+        artifacts = [_load_artifact(task, tell, original, of_original, images) for task, tell in some]
+        for device, runtime in product(settings["devices"], runtimes):
+            _measure(artifacts, reference, images, device, runtime, report, should_stop)
+        rows += [{"rows": artifact.rows} for artifact in artifacts]
+    return rows
+
+
+def _at_once(asked: list[tuple[Task, Report]], original_bytes: int) -> Iterator[list[tuple[Task, Report]]]:
+    """As many at once as fit beside the original, each taken to be as large as it; one at least."""
+    room = max(1, AT_ONCE_BYTES // original_bytes - 1)
+    for start in range(0, len(asked), room):
+        yield asked[start : start + room]
+
+
+def _measure(
+    artifacts: Sequence[_Artifact],
+    reference: Original,
+    images: Evaluation,
+    device: str,
+    runtime: Runtime,
+    report: Report,
+    should_stop: ShouldStop,
+) -> None:
+    """Add to each artifact its rows on one device in one runtime."""
+    settings = artifacts[0].task["spec"]["benchmark"]
+    threads, image_size = artifacts[0].task["threads"], artifacts[0].source.image_size
+    before = reference.prepare(runtime)
+    after = [runtime.prepare(artifact.source, threads=threads) for artifact in artifacts]
+    said_after = [
+        images.logits(ready.forward, artifact.report, should_stop, "evaluate compressed")
+        for artifact, ready in zip(artifacts, after, strict=True)
+    ]
+    said_before = reference.logits(runtime)
+    for batch_size in settings["batch_sizes"]:
+        batch = torch.randn(batch_size, 3, image_size, image_size)
+        best = reference.best(batch)
+        phase(report, "measure")
+        models = {"original": before, **{f"artifact {place}": ready for place, ready in enumerate(after)}}
+        timed, eager_ms = timed_beside_eager(models, reference.eager, batch, should_stop)
+        at_best = best_original(eager_ms, best)
+        if settings["peak_memory"]:
+            phase(report, "peak memory")
+            memory = _peak_memory(artifacts, runtime.name, batch_size, should_stop)
+        for place, (artifact, ready, said) in enumerate(zip(artifacts, after, said_after, strict=True)):
+            pair = timed.between(original="original", compressed=f"artifact {place}")
+            latency, speedup = pair.latency("compressed"), pair.ratio("original", "compressed")
             row = {
-                **same_in_all,
-                **same_in_runtime,
+                **artifact.same_in_all,
+                "device": device,
+                "runtime": runtime.name,
                 "batch_size": batch_size,
-                **latencies("original", timed.latency("original"), batch_size),
+                "original_dtype": before.dtype,
+                "compressed_dtype": ready.dtype,
+                **accuracies("original", said_before, images.labels),
+                **accuracies("compressed", said, images.labels),
+                **_drop(said_before, said, images.labels),
+                **latencies("original", pair.latency("original"), batch_size),
                 **latencies("compressed", latency, batch_size),
                 "speedup": speedup.point,
                 "speedup_low": speedup.low,
@@ -107,41 +156,48 @@ def benchmark(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> 
                 **at_best,
                 "speedup_vs_eager": eager_ms / latency.p50_ms,
                 "speedup_vs_best_original": at_best["best_original_latency_ms"] / latency.p50_ms,
-                "noise": timed.noise,
+                "noise": pair.noise,
+                **(memory[place] if settings["peak_memory"] else {}),
             }
-            if settings["peak_memory"]:
-                phase(report, "peak memory")
-                loads = [
-                    load_of_original(task, runtime.name, batch_size),
-                    _load_of_artifact(task, runtime.name, batch_size),
-                ]
-                memory = peak_memory_mb(loads, should_stop)
-                row["original_peak_memory_mb"], row["compressed_peak_memory_mb"] = memory
-            rows.append(schema.validate("row", row))
-    return {"rows": rows}
+            artifact.rows.append(schema.validate("row", row))
 
 
-def _load_models(task: dict[str, Any]) -> tuple[LoadedModel, LoadedModel]:
-    spec, inputs, paths = task["spec"], task["inputs"], task["paths"]
-    recipe = spec["recipe"]
-    made_with = {"dataset": spec["dataset"]["name"], "seed": spec["seed"]}
-    original = load_original(task, Path(paths["original"]), inputs["original"], **made_with)
-    artifact = load_input(
-        Path(paths["artifact"]),
-        inputs["artifact"],
-        spec["model"],
-        **made_with,
-        recipe=recipe["name"],
-        level=recipe["level"],
-    )
-    parents = artifact.record.get("parents", {})
-    if parents.get("checkpoint", {}).get("sha256") != original.sha256:
+def _load_original(task: Task) -> LoadedModel:
+    path = Path(task["paths"]["original"])
+    return load_original(task, path, task["inputs"]["original"], **_made_with(task))
+
+
+def _load_artifact(
+    task: Task, report: Report, original: LoadedModel, of_original: Columns, images: Evaluation
+) -> _Artifact:
+    paths, spec = task["paths"], task["spec"]
+    recipe = {"recipe": spec["recipe"]["name"], "level": spec["recipe"]["level"]}
+    key = task["inputs"]["artifact"]
+    model = load_input(Path(paths["artifact"]), key, spec["model"], **_made_with(task), **recipe)
+    if model.record.get("parents", {}).get("checkpoint", {}).get("sha256") != original.sha256:
         raise UserError(
             "not_the_parent",
             f"{paths['artifact']} was not made from {paths['original']}",
             "Compress this original again, or put the original back that the artifact was made from",
         )
-    return original, artifact
+    image_size = spec["model"]["image_size"]
+    same_in_all = {
+        **identity(task),
+        **of_original,
+        **sizes("compressed", model, image_size),
+        "size_ratio": original.bytes / model.bytes,
+        "eval_samples": len(images.labels),
+        "deterministic": deterministic(original, model),
+        "baseline": False,
+        "original_sha256": original.sha256,
+        "artifact_sha256": model.sha256,
+        **provenance(task),
+    }
+    return _Artifact(task, report, model, Source(model.network, image_size), same_in_all)
+
+
+def _made_with(task: Task) -> Columns:
+    return {"dataset": task["spec"]["dataset"]["name"], "seed": task["spec"]["seed"]}
 
 
 def _drop(before: Tensor, after: Tensor, labels: Tensor) -> Columns:
@@ -156,5 +212,18 @@ def _drop(before: Tensor, after: Tensor, labels: Tensor) -> Columns:
     }
 
 
-def _load_of_artifact(task: dict[str, Any], runtime: str, batch_size: int) -> Load:
-    return Load(task["paths"]["artifact"], task["spec"]["model"], runtime, batch_size, task["threads"])
+def _peak_memory(
+    artifacts: Sequence[_Artifact], runtime: str, batch_size: int, should_stop: ShouldStop
+) -> list[Columns]:
+    """Of the original and each artifact."""
+    loads = [load_of_original(artifacts[0].task, runtime, batch_size)]
+    for artifact in artifacts:
+        task = artifact.task
+        loads.append(
+            Load(task["paths"]["artifact"], task["spec"]["model"], runtime, batch_size, task["threads"])
+        )
+    of_original, *of_artifacts = peak_memory_mb(loads, should_stop)
+    return [
+        {"original_peak_memory_mb": of_original, "compressed_peak_memory_mb": megabytes}
+        for megabytes in of_artifacts
+    ]

@@ -113,8 +113,8 @@ def timed_beside_eager(
     calls = {name: partial(ready.forward, batch) for name, ready in prepared.items()}
     # One runtime has one pool; or two sessions, which rest when their call is over.
     settle = no_wait if at_eager in models else wait_until_idle
-    between = ("original", "compressed") if {"original", "compressed"} <= calls.keys() else None
-    timed = alternate(calls, between=between, should_stop=should_stop, settle=settle)
+    pairs = [("original", name) for name in models if "original" in models and name != "original"]
+    timed = alternate(calls, pairs=pairs, should_stop=should_stop, settle=settle)
     return timed, timed.latency(at_eager).p50_ms
 
 

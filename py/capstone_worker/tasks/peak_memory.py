@@ -48,13 +48,13 @@ class Load:
 
 
 def peak_memory_mb(loads: list[Load], should_stop: ShouldStop = never_stop) -> list[float]:
-    """Peak resident memory of one fresh process for each, in MB (1e6 bytes); they run side by side.
+    """Peak resident memory of one fresh process for each, in MB (1e6 bytes); two run side by side.
 
     Raises:
         MachineError: ``memory_not_measured``: a process failed, for want of memory perhaps.
         Stopped: asked to stop, and the processes with this one.
     """
-    with ThreadPoolExecutor(len(loads)) as pool:
+    with ThreadPoolExecutor(2) as pool:
         return list(pool.map(partial(_measure, should_stop=should_stop), loads))
 
 

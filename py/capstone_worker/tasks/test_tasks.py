@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.keys import installed_versions, task_key
 from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
+from capstone_worker.tasks import benchmark
 from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
 
 Task = dict[str, Any]
@@ -266,6 +268,41 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
         *("load", "evaluate compressed", "evaluate original"),
         *("find best original", "evaluate best original", "measure", "peak memory"),
     ]
+
+
+MEASURED = re.compile("latency|throughput|speedup|verdict|noise|memory|best_original|timestamp")
+"""Columns that say something else each time."""
+
+
+def timeless(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if not MEASURED.search(name)}
+
+
+@pytest.mark.parametrize("at_once_bytes", [10**9, 1])
+def test_levels_measured_together(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]],
+    training: Task,
+    at_once_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside one original, whose times are then the same; of large ones not all at once."""
+    monkeypatch.setattr(benchmark, "AT_ONCE_BYTES", at_once_bytes)
+    several = [measurement(training, compressed[level][0]) for level in (1, 3)]
+    events: list[list[Event]] = [[], []]
+    found = tasks.run_together(several, [said.append for said in events], never_stop)
+    rows = [values["rows"][0] for values in found]
+    for task, row in zip(several, rows, strict=True):
+        (alone,) = tasks.run(task, discard, never_stop)["rows"]
+        assert timeless(row) == timeless(alone)
+        assert row["compressed_peak_memory_mb"] > 200
+        assert row["speedup_low"] <= row["speedup"] <= row["speedup_high"]
+        ratio = row["original_latency_ms"] / row["compressed_latency_ms"]
+        assert row["speedup"] == pytest.approx(ratio, rel=1e-6)
+    assert (rows[0]["original_latency_ms"] == rows[1]["original_latency_ms"]) == (at_once_bytes > 1)
+    phases = [[event["phase"] for event in said if event["type"] == "phase"] for said in events]
+    assert phases[0][0] == phases[1][0] == "load"
+    assert [said.count("evaluate compressed") for said in phases] == [1, 1]
+    assert [said.count("measure") for said in phases] == ([1, 1] if at_once_bytes > 1 else [2, 2])
 
 
 def dense_measurement(training: Task) -> Task:
