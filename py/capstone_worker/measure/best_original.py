@@ -20,7 +20,7 @@ from ..runtimes.registry import available
 from ..runtimes.runtime import Forward, Prepared
 from ..runtimes.source import Source
 from .idle import wait_until_idle
-from .latency import Call, alternate
+from .latency import Call, Clock, alternate
 
 EAGER = "torch float32"
 
@@ -70,6 +70,7 @@ def find_best_original(
     loses_nothing: Callable[[Forward], bool],
     report: Report,
     should_stop: ShouldStop,
+    clock: Clock = time.perf_counter_ns,
 ) -> tuple[BestOriginal, bool]:
     """Time the original in all its forms; of the fast ones, the fastest that is as accurate as eager.
 
@@ -79,6 +80,7 @@ def find_best_original(
         loses_nothing: asked of one after the other, the fastest first; never of eager.
         report: hears the phase.
         should_stop: asked before every block.
+        clock: nanoseconds, monotonic.
 
     Returns:
         What was found, and whether the measurement was steady enough to be kept for other levels.
@@ -89,34 +91,37 @@ def find_best_original(
     phase(report, "find best original")
     calls = {name: partial(candidate.forward, batch) for name, candidate in candidates.items()}
     passes = cache(lambda name: name == EAGER or loses_nothing(candidates[name].forward))
-    contenders = _contenders(_seconds(calls, should_stop), passes)
+    contenders = _contenders(_nanoseconds(calls, should_stop, clock), passes)
     timed = alternate(
-        {name: calls[name] for name in contenders}, should_stop=should_stop, settle=wait_until_idle
+        {name: calls[name] for name in contenders},
+        should_stop=should_stop,
+        clock=clock,
+        settle=wait_until_idle,
     )
     best = min(filter(passes, contenders), key=lambda name: timed.latency(name).p50_ms)
     ratio = timed.ratio(EAGER, best)
     return BestOriginal(best, ratio.point), ratio.high <= STEADY * ratio.low
 
 
-def _contenders(seconds: Mapping[str, float], passes: Callable[[str], bool]) -> list[str]:
+def _contenders(times: Mapping[str, int], passes: Callable[[str], bool]) -> list[str]:
     """Eager, and whoever may be the fastest of those that lose nothing.
 
     The others only cost time, of a large ViT seconds a call.
     """
     # Were the limit set by one that loses accuracy, it would shut out the one that is the best without.
-    fastest = next(name for name in sorted(seconds, key=seconds.__getitem__) if passes(name))
-    limit = CONTENDER * seconds[fastest]
-    return [name for name in seconds if name == EAGER or seconds[fastest] <= seconds[name] <= limit]
+    fastest = next(name for name in sorted(times, key=times.__getitem__) if passes(name))
+    limit = CONTENDER * times[fastest]
+    return [name for name in times if name == EAGER or times[fastest] <= times[name] <= limit]
 
 
-def _seconds(calls: Mapping[str, Call], should_stop: ShouldStop) -> dict[str, float]:
+def _nanoseconds(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock) -> dict[str, int]:
     """Of the second of two calls each."""
-    seconds = {}
+    times = {}
     for name, call in calls.items():
         if should_stop():
             raise Stopped
         call()  # may compile
-        started = time.perf_counter()
+        started = clock()
         call()
-        seconds[name] = time.perf_counter() - started
-    return seconds
+        times[name] = clock() - started
+    return times
