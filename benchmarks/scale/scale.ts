@@ -175,6 +175,7 @@ function plan(): boolean {
     software: { torch: '2.2.2', torchvision: '0.17.2', numpy: '1.26.4', onnxruntime: null, openvino: null },
     cpu: { model: 'A CPU', isa: ['avx2'] },
     isa: 'avx2',
+    int8Backend: 'x86',
     threads: 2,
     precisions: [],
     recipes: new Map([['classic', recipe]]),

@@ -1,6 +1,6 @@
 /** What the planner must know of the world: `gather` looks, the planner sees no disk. */
 import type { UserError } from '../errors/errors.ts';
-import type { DataSourceKind } from '../spec/names.ts';
+import type { DataSourceKind, Int8Backend } from '../spec/names.ts';
 import type { Recipe } from '../spec/recipe.ts';
 import type { ModelRecord } from '../spec/record.ts';
 import type { Row } from '../spec/row.ts';
@@ -23,6 +23,8 @@ export interface Known {
   readonly cpu: BenchmarkTask['cpu'];
   /** Class of the instruction set, as in the precision table. */
   readonly isa: string;
+  /** What `backend: auto` of static quantization means here. */
+  readonly int8Backend: Int8Backend;
   /** CPUs this process may use. */
   readonly threads: number;
   readonly precisions: readonly PrecisionRow[];

@@ -21,9 +21,11 @@ export function planCompression(
 ): PlannedTask {
   const recipe = recipeOf(artifact, known);
   const { model, dataset, seed } = combination;
-  const steps = stepsOf(recipe, combination.family, artifact.level).map((step) =>
-    'precision' in step ? { ...step, precision: precisionOf(step, combination, device, known) } : step,
-  );
+  const steps = stepsOf(recipe, combination.family, artifact.level).map((step) => ({
+    ...step,
+    ...('precision' in step ? { precision: precisionOf(step, combination, device, known) } : {}),
+    ...('backend' in step && step.backend === 'auto' ? { backend: known.int8Backend } : {}),
+  }));
   const needs = new Set(steps.flatMap(({ step }) => STEP_RULES[step].needs));
   const data = needs.has('dataset') ? datasetOf(combination, known) : undefined;
   const light = steps.every(({ step }) => STEP_RULES[step].singleCpu);

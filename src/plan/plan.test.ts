@@ -29,6 +29,7 @@ function known(change: Partial<Known> = {}): Known {
     },
     cpu: { model: 'A CPU', isa: ['avx2'] },
     isa: 'avx2',
+    int8Backend: 'x86',
     threads: 2,
     precisions: [],
     recipes: new Map([['classic', recipe]]),
@@ -401,6 +402,20 @@ describe('a network of one’s own', () => {
       'Use a recipe with "levels" for every family, such as deploy, or add "custom" under "families".',
     ]);
   });
+});
+
+test('what a step leaves to the machine is settled in its key', () => {
+  const steps = [{ step: 'quantize_static' }];
+  const levels = { '1': steps, '2': steps, '3': steps, '4': steps, '5': steps };
+  const int8 = Recipe.parse({ version: 1, name: 'int8', levels });
+  const planned = (int8Backend: Known['int8Backend']) => {
+    const world = known({ int8Backend, recipes: new Map([['int8', int8]]) });
+    return planJob(sweep({ recipes: ['int8'] }), world).tasks[1]?.task;
+  };
+  const [here, there] = [planned('x86'), planned('qnnpack')];
+  expect(here?.spec).toMatchObject({ recipe: { steps: [{ backend: 'x86' }] } });
+  expect(there?.spec).toMatchObject({ recipe: { steps: [{ backend: 'qnnpack' }] } });
+  expect(here?.key).not.toBe(there?.key);
 });
 
 describe('refusals', () => {

@@ -15,7 +15,7 @@ import { readFailure } from '../store/disk-error.ts';
 import { fileDigest } from '../store/file-digest.ts';
 import { inspectModel } from '../store/model-record.ts';
 import { cacheRoot, workspacePaths } from '../store/paths.ts';
-import { cpuIdentity, isaClass, usableCpus } from './machine.ts';
+import { cpuIdentity, int8Backend, isaClass, usableCpus } from './machine.ts';
 import { readRecipes } from './read-recipe.ts';
 
 export interface Place {
@@ -47,6 +47,7 @@ export async function gather(
     software: interpreter,
     cpu,
     isa: isaClass(cpu),
+    int8Backend: int8Backend(),
     threads: usableCpus(),
     precisions: readPrecisions(place.packageRoot),
     recipes,

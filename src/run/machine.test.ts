@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cpuIdentity, describeMachine, isaClass, parseCpuInfo, parseCpuMax } from './machine.ts';
+import { cpuIdentity, describeMachine, int8Backend, isaClass, parseCpuInfo, parseCpuMax } from './machine.ts';
 
 test('model and flags of an x86 CPU, spaces collapsed, unknown flags left out', () => {
   const text =
@@ -28,6 +28,13 @@ test.each([
   ['unknown', [], 'other'],
 ])('the class of %s with %j is %s', (model, isa, expected) => {
   expect(isaClass({ model, isa })).toBe(expected);
+});
+
+test.each([
+  ['x64', 'x86'],
+  ['arm64', 'qnnpack'],
+])('int8 kernels of %s are those of %s', (arch, expected) => {
+  expect(int8Backend(arch)).toBe(expected);
 });
 
 test.each([

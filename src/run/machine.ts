@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Int8Backend } from '../spec/names.ts';
 
 /** The flags that decide which kernels run; all others are left out, so that a kernel update changes no key. */
 const ISA_FLAGS = [
@@ -60,6 +61,11 @@ export function isaClass({ model, isa }: CpuIdentity): string {
   if (isa.includes('avx512f')) return 'avx512';
   if (isa.includes('avx2')) return 'avx2';
   return isa.includes('asimd') ? 'neon' : 'other';
+}
+
+/** Whose int8 kernels this machine has; the same rule as steps/quantize_static.py. */
+export function int8Backend(arch: string = process.arch): Int8Backend {
+  return arch === 'x64' || arch === 'ia32' ? 'x86' : 'qnnpack';
 }
 
 /** CPUs this process may use: its affinity, capped by the quota of its cgroup and of every group above it. */

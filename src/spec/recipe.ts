@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { TrainSettings } from './job.ts';
-import { DENSE, FORMAT_VERSION, Name } from './names.ts';
+import { DENSE, FORMAT_VERSION, Int8Backend, Name } from './names.ts';
 
 /** After these a network holds integers, or weights on a grid that a change would leave. */
 const QUANTIZED = ['quantize_dynamic', 'quantize_static', 'pack'];
@@ -188,7 +188,7 @@ export const QuantizeStatic = z
   .strictObject({
     step: z.literal('quantize_static'),
     backend: z
-      .enum(['auto', 'x86', 'qnnpack'])
+      .enum(['auto', ...Int8Backend.options])
       .default('auto')
       .meta({ description: 'Whose int8 kernels the file is for; auto: this machine’s.' }),
     calibration_samples: z

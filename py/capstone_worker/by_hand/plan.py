@@ -95,7 +95,7 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
         said = original if given is None else original.as_recorded(read_record(given))
         output = original.artifact(workspace, recipe["name"], level)
         steps = [
-            {**step, "precision": _precision(step, original, job["device"])} if "precision" in step else step
+            _resolved(step, original, job["device"])
             for step in recipes.level_steps(recipe, original.family, level)
         ]
         needs = recipes.needs(steps)
@@ -161,6 +161,16 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
 
 def _elsewhere(device: str) -> dict[str, str]:
     return {} if device == "cpu" else {"device": device}
+
+
+def _resolved(step: Mapping[str, Any], original: Original, device: str) -> dict[str, Any]:
+    """What the step is on this machine: no result, and so no key, depends on what is not said."""
+    resolved = dict(step)
+    if "precision" in step:
+        resolved["precision"] = _precision(step, original, device)
+    if step.get("backend") == "auto":
+        resolved["backend"] = cpu.int8_backend()
+    return resolved
 
 
 def _precision(settings: Mapping[str, Any], original: Original, device: str) -> str:

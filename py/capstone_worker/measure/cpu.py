@@ -25,6 +25,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
+from typing import Literal
+
+Int8Backend = Literal["x86", "qnnpack"]
+"""Kernels that static int8 is made for."""
 
 ISA_FLAGS = (
     "amx_bf16",
@@ -90,6 +94,11 @@ def isa_flags() -> list[str]:
 def isa() -> str:
     """The class of this CPU, as `isa_class`."""
     return isa_class(isa_flags(), cpu_model())
+
+
+def int8_backend() -> Int8Backend:
+    """Whose int8 kernels this machine has; the same rule as src/run/machine.ts."""
+    return "x86" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "qnnpack"
 
 
 def usable_cpus() -> int:

@@ -59,6 +59,15 @@ def test_isa_class(flags: list[str], model: str, expected: str) -> None:
     assert cpu.isa_class(flags, model) == expected
 
 
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [("x86_64", "x86"), ("AMD64", "x86"), ("aarch64", "qnnpack"), ("arm64", "qnnpack")],
+)
+def test_int8_backend(machine: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert cpu.int8_backend() == expected
+
+
 def test_the_flags_are_sorted() -> None:
     assert list(cpu.ISA_FLAGS) == sorted(set(cpu.ISA_FLAGS))
 

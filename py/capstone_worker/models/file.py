@@ -17,6 +17,8 @@ from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
 from ..errors import UserError
 from ..graph.codec import from_json, to_json
+from ..graph.int8_static import LARGEST, QuantizeEdge
+from ..graph.int8_weight import Int8Weight
 from .fits import check_classes, check_fits
 from .foreign import custom_network, foreign_network
 from .own_code import Code
@@ -159,7 +161,20 @@ def _rebuilt(
         mark(network, packing)
     network.to_empty(device="cpu")
     network.load_state_dict(tensors)
+    _check_scales(path, network)
     return network, {**record, "graph": graph}
+
+
+def _check_scales(path: Path, network: fx.GraphModule) -> None:
+    """What integers stand for is a number: an engine would compute on with anything else."""
+    for name, module in network.named_modules():
+        if not isinstance(module, Int8Weight | QuantizeEdge):
+            continue
+        if not ((module.scale > 0) & module.scale.isfinite()).all():
+            raise _scale_invalid(path, f"a scale of {name} is not a finite number above 0")
+        if isinstance(module, QuantizeEdge) and not 0 <= int(module.zero_point) <= LARGEST:
+            zero_point = int(module.zero_point)
+            raise _scale_invalid(path, f"the zero point of {name} is {zero_point}, not 0 to {LARGEST}")
 
 
 def _check_runs(path: Path, network: fx.GraphModule, model: Mapping[str, Any]) -> None:
@@ -185,6 +200,10 @@ class _Dry(fx.Interpreter):
         if target in (operator.add, operator.iadd) and any(isinstance(value, tuple | list) for value in args):
             raise TypeError(f"{target.__name__} of something that is no tensor")
         return super().call_function(target, args, kwargs)
+
+
+def _scale_invalid(path: Path, reason: str) -> UserError:
+    return UserError("model_scale_invalid", f"{path}: {reason}", REMAKE)
 
 
 def _graph_invalid(path: Path, reason: str) -> UserError:

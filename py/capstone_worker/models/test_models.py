@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import torchvision
 from torch import Tensor, nn
 
 from .. import schema
+from ..artifact.archive import REMAKE
 from ..artifact.read import read_model
 from ..artifact.write import write_model
 from ..errors import UserError
+from ..graph.int8_static import QuantizeEdge, StaticInt8Linear
 from ..graph.trace import trace
 from .architectures import ARCHITECTURES, default_image_size, family
 from .build import build
@@ -320,6 +324,33 @@ def test_a_graph_whose_tuples_grow(tmp_path: Path, target: str) -> None:
         f"{name} of something that is no tensor",
         DAMAGED,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"edge.scale": torch.tensor(math.nan)}, "a scale of edge is not a finite number above 0"),
+        ({"edge.scale": torch.tensor(0.0)}, "a scale of edge is not a finite number above 0"),
+        (
+            {"edge.zero_point": torch.tensor(256, dtype=torch.int32)},
+            "the zero point of edge is 256, not 0 to 255",
+        ),
+        (
+            {"fc.weight.scale": torch.tensor([1.0, math.inf])},
+            "a scale of fc is not a finite number above 0",
+        ),
+    ],
+)
+def test_integers_that_stand_for_no_number(tmp_path: Path, changes: dict[str, Tensor], reason: str) -> None:
+    edge, fc = QuantizeEdge(), StaticInt8Linear(4, 2)
+    layers = OrderedDict(conv=Tiny().conv, pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), edge=edge, fc=fc)
+    network = trace(nn.Sequential(layers))
+    path = tmp_path / "m.pt"
+    save_model(path, network, RECORD)
+    load_model(path)
+    file = read_model(path)
+    write_model(path, file.tensors | changes, file.record or {})
+    assert refused(lambda: load_model(path)) == ("model_scale_invalid", f"{path}: {reason}", REMAKE)
 
 
 def test_weights_that_do_not_fit_the_graph(tmp_path: Path) -> None:

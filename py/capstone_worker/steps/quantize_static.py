@@ -9,7 +9,6 @@ ranges of activations that lose least by rounding and cutting off together.
 from __future__ import annotations
 
 import copy
-import platform
 import time
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -20,6 +19,7 @@ from torch.ao.quantization import HistogramObserver
 
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
+from ..measure.cpu import Int8Backend, int8_backend
 from ..models import Int8Weight, QuantizeEdge
 from ..report import Report, progress
 from ..training.batches import normalized
@@ -29,9 +29,7 @@ from .int8_layers import with_int8_layers
 from .not_finite import refuse_not_finite
 from .place_edges import layers_to_quantize, place_edges
 
-Backend = Literal["x86", "qnnpack"]
-
-LARGEST: dict[Backend, int] = {"x86": 127, "qnnpack": 255}
+LARGEST: dict[Int8Backend, int] = {"x86": 127, "qnnpack": 255}
 """The byte at the upper end of the calibrated range. x86 without VNNI adds two products in 16 bits."""
 
 
@@ -107,7 +105,7 @@ class QuantizeStatic:
         for name, layer in layers.items():
             for part, tensor in layer.named_parameters():
                 refuse_not_finite(self.name, f"{name}.{part}", tensor)
-        backend = _this_machine() if self.backend == "auto" else self.backend
+        backend = int8_backend() if self.backend == "auto" else self.backend
         observers = place_edges(quantized, lambda: _Observer(LARGEST[backend]))
         samples = self._calibrate(quantized, context, report)
         for name, observer in observers.items():
@@ -164,7 +162,3 @@ class _Observer(nn.Module):
         edge.scale.copy_(scale.squeeze())
         edge.zero_point.copy_(zero_point.squeeze())
         return edge
-
-
-def _this_machine() -> Backend:
-    return "x86" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "qnnpack"
