@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from .. import rows, tasks
 from ..data.source import describe
+from ..errors import CapstoneError
+from ..report import Event
 from ..tasks.inputs import find_dataset
 from .arguments import Arguments
 from .outcome import outcome
-from .plan import plan
+from .plan import Task, plan
 from .progress import drawn_progress
 from .stop import stop_on_signals
 from .visible import visible
 
 
 def act(arguments: Arguments, workspace: Path) -> None:
-    """Plan and carry out what the flags ask for, one task after the other.
+    """Plan and carry out what the flags ask for: one task after the other, levels of one original together.
 
     Args:
         arguments: the flags.
@@ -34,11 +39,39 @@ def act(arguments: Arguments, workspace: Path) -> None:
     sources = [find_dataset(task) for task in planned if task["kind"] != "compress"]
     for said in dict.fromkeys(f"{source.name}: {describe(source)}\n" for source in sources):
         sys.stderr.write(said)
-    for task in planned:
-        torch.set_num_threads(task["threads"])
-        with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
-            values = tasks.run(task, report, should_stop)
-        if task["kind"] == "benchmark":
-            rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])
-        sys.stdout.write(visible(outcome(task, values)))
-        sys.stdout.flush()
+    for _, together in groupby(planned, _rotation):
+        for task, values in _carry_out(list(together)):
+            if task["kind"] == "benchmark":
+                rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])
+            sys.stdout.write(visible(outcome(task, values)))
+            sys.stdout.flush()
+
+
+def _rotation(task: Task) -> object:
+    """What tasks that are measured together have in common; of any other task its id."""
+    if task["kind"] != "benchmark":
+        return task["id"]
+    return task["paths"]["original"], task["spec"]["recipe"]["name"]
+
+
+def _carry_out(together: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
+    """Each with its values. Where several fail, each alone, up to the one whose fault it was."""
+    try:
+        yield from zip(together, _run(together), strict=True)
+    except CapstoneError:
+        if len(together) == 1:
+            raise
+        for task in together:
+            yield from _carry_out([task])
+
+
+def _run(together: Sequence[Task]) -> list[dict[str, Any]]:
+    torch.set_num_threads(together[0]["threads"])
+    with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
+        # What they do together is said once.
+        reports = [report, *[_unheard] * (len(together) - 1)]
+        return tasks.run_together(together, reports, should_stop)
+
+
+def _unheard(event: Event) -> None:
+    pass

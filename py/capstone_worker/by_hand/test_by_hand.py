@@ -115,6 +115,7 @@ def test_benchmark(workspace: Path) -> None:
         (1, 1, 50),
         (3, 1, 50),
     ]
+    assert written[0]["original_latency_ms"] == written[1]["original_latency_ms"]  # one rotation
     titles = [line for line in stdout.splitlines() if line.startswith("resnet18")]
     assert titles == [
         f"resnet18 on {DATASET}, classic level {row['level']}: "
@@ -129,6 +130,27 @@ def test_benchmark(workspace: Path) -> None:
         # Within a step of what is printed: the file's numbers were rounded once already.
         assert float(latency) == pytest.approx(row["best_original_latency_ms"], abs=0.0011)
         assert float(speedup) == pytest.approx(row["speedup_vs_best_original"], abs=0.011)
+
+
+def test_benchmark_where_one_of_the_files_is_damaged(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What came before it is measured and kept."""
+    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "benchmark_levels.csv").unlink(missing_ok=True)
+    artifact = tmp_path / "compressed_models" / f"compressed_resnet18_{DATASET}_l3.pt"
+    damaged = bytearray(artifact.read_bytes())
+    damaged[1_000_000] ^= 255
+    artifact.write_bytes(damaged)
+    argv = ["--dataset", DATASET, "--levels", "1,3", "--max-eval-samples", "50", "--batch-sizes", "1"]
+    monkeypatch.setattr(sys, "argv", ["py/benchmark.py", *argv])
+    monkeypatch.chdir(tmp_path)
+    assert main("benchmark", "usage") == 2
+    said = capsys.readouterr()
+    assert f"error: {artifact}: " in said.err
+    assert f"resnet18 on {DATASET}, classic level 1" in said.out
+    written = rows.parse_csv((tmp_path / "benchmark_levels.csv").read_text(encoding="utf-8"))
+    assert [row["level"] for row in written] == [1]
 
 
 def test_a_file_of_the_same_model_is_replaced(workspace: Path) -> None:
