@@ -1,6 +1,6 @@
 /**
- * What the program costs beside its tasks: `capstone run` of a sweep against the same tasks, from that run's plan,
- * one after the other in one Python process (benchmarks/scale/tasks_in_one_process.py), in turns.
+ * What the program costs beside its tasks: `capstone run` of a sweep against the same tasks, from that run's plan, in
+ * one Python process (benchmarks/scale/tasks_in_one_process.py), in turns.
  *
  *     npm run build && node benchmarks/overhead.mjs [--runs 5]
  *
