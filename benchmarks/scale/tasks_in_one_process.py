@@ -1,5 +1,6 @@
-"""The tasks of a run's plan.json in this process, without host, events or run folder: one after the other, those
-that the program runs together together.
+"""The tasks of a run's plan.json in this process, without host, events or run folder.
+
+One after the other, but together those that the program runs together:
 
 python benchmarks/scale/tasks_in_one_process.py runs/<id>/plan.json
 """
