@@ -5,6 +5,7 @@ runtime, timed by `alternate`, judged by the 99 % interval and the margin. The s
 spins until 1.1 times its own time has passed: exactly 10 % more, whatever the machine did meanwhile.
 
     python benchmarks/verdicts.py                # 40 A/A and 20 slowed runs at batch 1 and at batch 64
+    python benchmarks/verdicts.py --others 5     # the same among five copies that take turns, as levels do
     python benchmarks/verdicts.py --neighbour    # the same, disturbed by a process that computes
 
 Bars, for each batch size: at most 2 of 40 A/A verdicts other than no_difference, at least 18 of 20 slowed
@@ -20,7 +21,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--same", type=int, default=40, help="A/A runs")
     parser.add_argument("--slowed", type=int, default=20, help="runs against the slowed copy")
+    parser.add_argument("--others", type=int, default=1, help="that take turns with the original")
     parser.add_argument("--neighbour", action="store_true", help="while another process computes")
     args = parser.parse_args()
 
@@ -72,11 +74,12 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
     batch = torch.randn(batch_size, 3, 32, 32)
     runtime = RUNTIMES[args.runtime]
     source = Source(network, 32)
-    original, copied = (
-        partial(runtime.prepare(source, threads=torch.get_num_threads()).forward, batch) for _ in range(2)
+    original, *copies = (
+        partial(runtime.prepare(source, threads=torch.get_num_threads()).forward, batch)
+        for _ in range(1 + args.others)
     )
-    same = Verdicts(original, copied, args.same)
-    slow = Verdicts(original, slowed(copied), args.slowed)
+    same = Verdicts(original, copies, args.same, lambda call: call)
+    slow = Verdicts(original, copies, args.slowed, slowed)
     wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]
     print(f"batch {batch_size}: A/A {wrong} of {args.same} wrong {percent(wrong, args.same)}, {same}")
     print(f"batch {batch_size}: slowed {found} of {args.slowed} found {percent(found, args.slowed)}, {slow}")
@@ -85,16 +88,22 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
 
 
 class Verdicts:
-    """What ``runs`` measurements of two calls came to."""
+    """What ``runs`` measurements came to, each judged by one of the copies, which is ``changed``."""
 
-    def __init__(self, original: Call, other: Call, runs: int) -> None:
+    def __init__(
+        self, original: Call, copies: Sequence[Call], runs: int, changed: Callable[[Call], Call]
+    ) -> None:
         self.kinds: Counter[str] = Counter()
         self.noisy = 0
         widths, seconds = [], []
-        for _ in range(runs):
+        for run in range(runs):
             started = time.perf_counter()
-            calls = {"original": original, "compressed": other}
-            timed = alternate(calls, pairs=[("original", "compressed")])
+            others = {f"copy {place}": call for place, call in enumerate(copies)}
+            judged = f"copy {run % len(copies)}"
+            others[judged] = changed(others[judged])
+            timed = alternate(
+                {"original": original, **others}, pairs=[("original", name) for name in others]
+            ).between(original="original", compressed=judged)
             ratio = timed.ratio("original", "compressed")
             seconds.append(time.perf_counter() - started)
             widths.append(100 * (ratio.high - ratio.low))

@@ -11,7 +11,8 @@ fewer blocks, down to a number below which an interval means little. Of two mode
     1 s                8                  1                        8 s
 
 More models take as many times more in all. On a noisy machine that may not be enough to tell two models
-apart: more rounds follow while the interval of a wanted ratio is wide, for 2.5 s a pair at most.
+apart: more rounds follow, of those alone whose ratio is wanted and has a wide interval, until as many times
+2.5 s are over.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ MAX_CALLS = 50
 WIDE = 0.08
 """Of the interval of a ratio, as a share of it: within, a difference of 10 % is seen beyond the margin."""
 PATIENCE_S = 2.5
-"""For all rounds of a pair whose interval stays wide: 8 of 8 copies of a ResNet-18 slowed by 10 % found at
-batch 1, where 0.5 s found none, with intervals 23 % wide (a shared virtual machine of 2 cores)."""
+"""For all rounds, times half the models: 8 of 8 copies of a ResNet-18 slowed by 10 % found at batch 1, where
+0.5 s found none, with intervals 23 % wide (a shared virtual machine of 2 cores)."""
 MORE_ROUNDS = 4
 """Added at a time; even, so that each model is as often early as late."""
 COLD_BELOW_S = 0.02
@@ -94,7 +95,8 @@ class Timed:
     """Models timed against each other.
 
     Attributes:
-        blocks: nanoseconds of each model's timed calls, each (rounds, calls).
+        blocks: nanoseconds of each model's timed calls, each (rounds, calls); a model that dropped out of
+            the rotation has fewer rounds, the first ones.
         disturbances: what the machine says disturbed it, in words.
     """
 
@@ -109,13 +111,14 @@ class Timed:
 
     def ratio(self, numerator: str, denominator: str) -> Ratio:
         """Latency of one over latency of the other: the speed-up that the second is over the first."""
-        above, below = self.blocks[numerator], self.blocks[denominator]
+        above, below = in_common(self.blocks[numerator], self.blocks[denominator])
         low, high = ratio_interval(above, below)
         return Ratio(float(np.median(above) / np.median(below)), low, high)
 
     def between(self, **names: str) -> Timed:
-        """Some of the models alone, each under the name of its keyword."""
-        return Timed({new: self.blocks[name] for new, name in names.items()}, self.disturbances)
+        """Some of the models, each under the name of its keyword, in the rounds that all of them ran."""
+        blocks = in_common(*(self.blocks[name] for name in names.values()))
+        return Timed(dict(zip(names, blocks, strict=True)), self.disturbances)
 
     @property
     def noise(self) -> str | None:
@@ -129,6 +132,11 @@ class Schedule(NamedTuple):
     rounds: int
     untimed: int
     timed: int
+
+
+def in_common(*blocks: Times) -> list[Times]:
+    """The rounds that all of several models ran: the first ones, for who drops out does not come back."""
+    return [times[: min(map(len, blocks))] for times in blocks]
 
 
 def no_wait() -> None:
@@ -148,8 +156,8 @@ def alternate(
     Args:
         calls: by name; each runs its model once on a batch it already has and returns when the result is
             there. All do the same work.
-        pairs: those whose ratio is wanted: rounds are added while the interval of one is wide. By its width
-            alone, whatever it says: stopping at a wanted verdict would find one too often.
+        pairs: those whose ratio is wanted: rounds are added while its interval is wide. By its width alone,
+            whatever it says: stopping at a wanted verdict would find one too often.
         should_stop: asked before every block.
         clock: nanoseconds, monotonic.
         settle: called before every block: `idle.wait_until_idle` where not all of them compute with the same
@@ -163,12 +171,15 @@ def alternate(
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
         started = clock()
         blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
-        spent = clock() - started
-        last = started + 1e9 * PATIENCE_S * len(calls) / 2 - spent * MORE_ROUNDS / schedule.rounds
+        block_ns = (clock() - started) / schedule.rounds / len(calls)
+        patience = started + 1e9 * PATIENCE_S * len(calls) / 2
         more = schedule._replace(rounds=MORE_ROUNDS)
-        while clock() <= last and any(_is_wide(blocks, *pair) for pair in pairs):
-            added = _time_blocks(calls, more, should_stop, clock, settle)
-            blocks = {name: np.concatenate([blocks[name], added[name]]) for name in calls}
+        while pairs := [pair for pair in pairs if _is_wide(blocks, *pair)]:
+            wide = {name: calls[name] for name in calls if any(name in pair for pair in pairs)}
+            if clock() + block_ns * MORE_ROUNDS * len(wide) > patience:
+                break
+            added = _time_blocks(wide, more, should_stop, clock, settle)
+            blocks |= {name: np.concatenate([blocks[name], added[name]]) for name in wide}
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
 
@@ -235,7 +246,8 @@ def _time_blocks(
 
 
 def _is_wide(blocks: Mapping[str, Times], numerator: str, denominator: str) -> bool:
-    low, high = ratio_interval(blocks[numerator], blocks[denominator])
+    above, below = in_common(blocks[numerator], blocks[denominator])
+    low, high = ratio_interval(above, below)
     return high - low > WIDE * (low + high) / 2
 
 

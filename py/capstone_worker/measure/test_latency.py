@@ -108,18 +108,22 @@ def test_rounds_are_added_while_the_interval_is_wide(durations_ms: tuple[float, 
     assert {times.shape for times in found.blocks.values()} == {(rounds, 1)}
 
 
-def test_rounds_are_added_for_the_pairs_that_are_asked_for() -> None:
+def test_rounds_are_added_for_those_alone_whose_interval_is_wide() -> None:
     """Of six models, whose time is three times that of a pair."""
-
-    def rounds(*pairs: tuple[str, str]) -> int:
-        fake = FakeTime()
-        calls = {name: fake.call(name, 25) for name in "abcde"}
-        calls["f"] = fake.call("f", 20, 30, 24, 41, 22, 35, 28)
-        (shape,) = {times.shape for times in alternate(calls, pairs=pairs, clock=fake.clock).blocks.values()}
-        return int(shape[0])
-
-    assert rounds(("a", "b"), ("a", "c")) == 20
-    assert rounds(("a", "b"), ("a", "f")) > 40
+    fake = FakeTime()
+    calls = {name: fake.call(name, 25) for name in "abcde"}
+    calls["f"] = fake.call("f", 20, 30, 24, 41, 22, 35, 28)
+    asked = [("a", "b"), ("a", "f")]
+    found = alternate(calls, pairs=asked, clock=fake.clock)
+    rounds = {name: len(times) for name, times in found.blocks.items()}
+    assert {rounds[name] for name in "bcde"} == {20}
+    assert rounds["a"] == rounds["f"] > 80  # 7.5 s, of which the first 20 rounds took 3
+    assert fake.now <= 1.1 * 7.5e9
+    assert fake.log[-8:] == "affaaffa"
+    assert len(found.between(original="a", compressed="b").blocks["original"]) == 20
+    assert found.ratio("a", "b").point == 1
+    assert found.ratio("a", "f").point == found.between(x="a", y="f").ratio("x", "y").point
+    assert len(alternate(calls, pairs=asked[:1], clock=fake.clock).blocks["a"]) == 20
 
 
 def test_some_of_the_models_under_other_names() -> None:

@@ -285,7 +285,7 @@ def test_levels_measured_together(
     at_once_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Beside one original, whose times are then the same; of large ones not all at once."""
+    """Beside one original; of large ones not all at once."""
     monkeypatch.setattr(benchmark, "AT_ONCE_BYTES", at_once_bytes)
     several = [measurement(training, compressed[level][0]) for level in (1, 3)]
     events: list[list[Event]] = [[], []]
@@ -298,7 +298,6 @@ def test_levels_measured_together(
         assert row["speedup_low"] <= row["speedup"] <= row["speedup_high"]
         ratio = row["original_latency_ms"] / row["compressed_latency_ms"]
         assert row["speedup"] == pytest.approx(ratio, rel=1e-6)
-    assert (rows[0]["original_latency_ms"] == rows[1]["original_latency_ms"]) == (at_once_bytes > 1)
     phases = [[event["phase"] for event in said if event["type"] == "phase"] for said in events]
     assert phases[0][0] == phases[1][0] == "load"
     assert [said.count("evaluate compressed") for said in phases] == [1, 1]
