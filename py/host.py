@@ -7,6 +7,7 @@ direction: capstone_worker/host.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from capstone_worker.host.serve import main
@@ -14,7 +15,7 @@ from capstone_worker.report import Report, ShouldStop
 
 
 def run(
-    together: list[dict[str, Any]], reports: list[Report], should_stop: ShouldStop
+    together: Sequence[dict[str, Any]], reports: Sequence[Report], should_stop: ShouldStop
 ) -> list[dict[str, Any]]:
     """Carry out tasks. Imported when called: OpenBLAS is told its threads before numpy is imported."""
     from capstone_worker import tasks

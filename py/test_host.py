@@ -294,7 +294,22 @@ def test_where_one_of_several_fails_all_end_and_none_is_blamed(host: Host, kind:
         assert types[-1] == "ended"
         assert not {"result", "done", "error"} & set(types)
     if kind == "is_refused":
-        assert host.task_log(names[0]).endswith("checkpoint_truncated: a.pth ends after 12 bytes\n")
+        assert host.task_log(names[0]).endswith(
+            "checkpoint_truncated: a.pth ends after 12 bytes. train it again\n"
+        )
+
+
+def test_several_of_which_one_runs_already_do_not_start(host: Host) -> None:
+    running = host.start("stops_when_asked", "runs-already")
+    host.reported("started", running)
+    tasks = [
+        {"id": name, "kind": "succeeds", "log_path": "/nowhere", "threads": 1}
+        for name in (running, "beside-it")
+    ]
+    host.send(json.dumps({"v": 1, "cmd": "tasks", "tasks": tasks}))
+    assert [event["type"] for event in host.life_of("beside-it")] == ["error", "ended"]
+    host.cancel(running, 30)
+    assert [event["type"] for event in host.life_of(running)] == ["started", "ended"]
 
 
 def test_to_cancel_one_of_several_stops_all(host: Host) -> None:
@@ -412,7 +427,7 @@ def test_commands_that_are_none_do_no_harm(host: Host) -> None:
     host.cancel(running, 30)
     host.life_of(running)
     warnings = [event for event in host.events if event["type"] == "log" and "task" not in event]
-    assert [event["message"] for event in warnings] == [
+    assert [event["message"] for event in warnings[-3:]] == [
         "a command was not understood: Expecting value: line 1 column 1 (char 0)",
         "a command was not understood: cmd: expected task, tasks or cancel",
         message,
@@ -435,6 +450,7 @@ TASK = {"id": "a", "log_path": "/a.log", "threads": 1}
             "task: expected an object with id, log_path (texts) and threads (an integer)",
         ),
         ({"v": 1, "cmd": "tasks", "tasks": []}, "tasks: expected a list of tasks"),
+        ({"v": 1, "cmd": "tasks", "tasks": [TASK, TASK]}, "tasks: expected each task once"),
         (
             {"v": 1, "cmd": "tasks", "tasks": [TASK, {"id": "a"}]},
             "task: expected an object with id, log_path (texts) and threads (an integer)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from capstone_worker.report import Report, ShouldStop
 
 
 def flood(
-    tasks: list[dict[str, Any]], reports: list[Report], should_stop: ShouldStop
+    tasks: Sequence[dict[str, Any]], reports: Sequence[Report], should_stop: ShouldStop
 ) -> list[dict[str, Any]]:
     """``task["events"]`` metrics, the epoch counting them; with ``task["per_s"]`` no more a second."""
     (task,), (report,) = tasks, reports

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "py"))
 import torch
 
 from capstone_worker import tasks
-from capstone_worker.report import Event, never_stop
+from capstone_worker.report import never_stop, unheard
 
 
 def main() -> None:
@@ -29,10 +29,6 @@ def main() -> None:
         together = [one["task"] for one in planned]
         torch.set_num_threads(together[0]["threads"])
         tasks.run_together(together, [unheard] * len(together), never_stop)
-
-
-def unheard(event: Event) -> None:
-    """Nobody listens."""
 
 
 if __name__ == "__main__":

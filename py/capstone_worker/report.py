@@ -41,6 +41,10 @@ def log(report: Report, level: str, message: str) -> None:
     report({"type": "log", "level": level, "message": message})
 
 
+def unheard(event: Event) -> None:
+    """For callers to whom nothing needs to be said."""
+
+
 def never_stop() -> bool:
     """For callers that cannot be asked to stop."""
     return False

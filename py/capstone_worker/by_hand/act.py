@@ -12,8 +12,8 @@ import torch
 
 from .. import rows, tasks
 from ..data.source import describe
-from ..errors import CapstoneError
-from ..report import Event
+from ..errors import Stopped
+from ..report import unheard
 from ..tasks.inputs import find_dataset
 from .arguments import Arguments
 from .outcome import outcome
@@ -56,22 +56,20 @@ def _rotation(task: Task) -> object:
 
 def _carry_out(together: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
     """Each with its values. Where several fail, each alone, up to the one whose fault it was."""
-    try:
-        yield from zip(together, _run(together), strict=True)
-    except CapstoneError:
-        if len(together) == 1:
+    if len(together) > 1:
+        try:
+            return zip(together, _run(together), strict=True)
+        except Stopped:
             raise
-        for task in together:
-            yield from _carry_out([task])
+        except Exception as error:  # an engine fails in its own ways
+            sys.stderr.write(visible(f"together they failed, now each alone: {error}\n"))
+    # Not in the handler: what has failed keeps its networks as long as that runs.
+    return ((task, _run([task])[0]) for task in together)
 
 
 def _run(together: Sequence[Task]) -> list[dict[str, Any]]:
     torch.set_num_threads(together[0]["threads"])
     with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
         # What they do together is said once.
-        reports = [report, *[_unheard] * (len(together) - 1)]
+        reports = [report, *[unheard] * (len(together) - 1)]
         return tasks.run_together(together, reports, should_stop)
-
-
-def _unheard(event: Event) -> None:
-    pass

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..death_signal import die_with_parent
@@ -20,7 +20,7 @@ from ..errors import CapstoneError, MachineError, Stopped
 from ..report import Report, ShouldStop
 from .events import TaskPipe
 
-RunTasks = Callable[[list[dict[str, Any]], list[Report], ShouldStop], list[dict[str, Any]]]
+RunTasks = Callable[[Sequence[dict[str, Any]], Sequence[Report], ShouldStop], list[dict[str, Any]]]
 """run(tasks, their reports, should_stop) -> the values of each one's `result`, in their order; raises Stopped
 when it stopped as asked."""
 
@@ -44,17 +44,17 @@ def become_child(tasks: list[dict[str, Any]], host_pid: int, host_signals: Itera
     _redirect(log_path)
     for other in others:
         log = _open_log(other)
-        os.write(log, f"measured together with others: see {log_path}\n".encode())
+        os.write(log, f"carried out together with others: see {log_path}\n".encode())
         os.close(log)
 
 
-def carry_out(tasks: list[dict[str, Any]], report: Report, run: RunTasks, *, first: bool) -> None:
+def carry_out(tasks: list[dict[str, Any]], pipe: TaskPipe, run: RunTasks, *, first: bool) -> None:
     """Run the tasks, report each from `started` to `done`; the ``first`` process reports `capability` too."""
     stop = _StopFlag()
     signal.signal(signal.SIGINT, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _set_threads(tasks[0]["threads"])
-    reports = [report] if len(tasks) == 1 else [_signed(report, task["id"]) for task in tasks]
+    reports = [pipe] if len(tasks) == 1 else [TaskPipe(pipe.fd, task["id"]) for task in tasks]
     for tell in reports:
         tell({"type": "started", "pid": os.getpid(), "pgid": os.getpgrp()})
     if first:
@@ -65,10 +65,6 @@ def carry_out(tasks: list[dict[str, Any]], report: Report, run: RunTasks, *, fir
         tell({"type": "done"})
 
 
-def _signed(report: Report, task_id: str) -> Report:
-    return lambda event: report({**event, "task": task_id})
-
-
 def start_afresh(tasks: list[dict[str, Any]], pipe: int, *, first: bool) -> NoReturn:
     """Replace this process by a new interpreter, in which the host's script goes on with `carry_out`."""
     os.set_inheritable(pipe, True)
@@ -76,7 +72,7 @@ def start_afresh(tasks: list[dict[str, Any]], pipe: int, *, first: bool) -> NoRe
     os.execv(sys.executable, [sys.executable, "-u", sys.argv[0], AFRESH, handed_on])
 
 
-def exit_after(act: Callable[[Report], None], pipe: int, *, alone: bool) -> NoReturn:
+def exit_after(act: Callable[[TaskPipe], None], pipe: int, *, alone: bool) -> NoReturn:
     """Do ``act``, report how it failed where it failed, and end this process, whatever happens.
 
     Of several tasks, not ``alone``, none is blamed: nobody knows whose fault it was until each runs alone.
@@ -96,7 +92,7 @@ def exit_after(act: Callable[[Report], None], pipe: int, *, alone: bool) -> NoRe
         if alone:
             report(_error(error.code, error.message, error.hint, None))
         else:
-            print(f"{error.code}: {error.message}", file=sys.stderr)
+            print(f"together they failed: {error.code}: {error.message}. {error.hint}", file=sys.stderr)
     except BaseException as error:  # SystemExit and MemoryError too: none may unwind into the host's loop
         traceback.print_exc()
         if alone:

@@ -40,7 +40,10 @@ def parse_command(line: bytes) -> StartTasks | CancelTask:
         case {"v": 1, "cmd": "task", "task": task}:
             return StartTasks([_checked(task)])
         case {"v": 1, "cmd": "tasks", "tasks": [_, *_] as tasks}:
-            return StartTasks([_checked(task) for task in tasks])
+            checked = [_checked(task) for task in tasks]
+            if len({task["id"] for task in checked}) < len(checked):
+                raise ValueError("tasks: expected each task once")
+            return StartTasks(checked)
         case {"v": 1, "cmd": "cancel", "task": str(task_id), **rest}:
             grace_s = rest.get("grace_s", DEFAULT_GRACE_S)
             if not isinstance(grace_s, int | float) or not 0 <= grace_s < math.inf:

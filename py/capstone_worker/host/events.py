@@ -1,7 +1,7 @@
 """Events on their way out: a task's own pipe, and the host's fd 3, to which nobody but the host writes.
 
-An event in a task's pipe is the dict the task reported; where several share it, each is
-signed with the id of its ``task``. The host adds the envelope: ``v``, ``seq`` (from 1,
+An event in a task's pipe is the dict the task reported; where several share it, with
+the id of its ``task``. The host adds the envelope: ``v``, ``seq`` (from 1,
 without gaps), ``ts`` (UTC, milliseconds) and ``task``, which is absent where the host itself speaks.
 """
 
@@ -32,21 +32,22 @@ PROGRESS_INTERVAL_S = 0.1
 class TaskPipe:
     """A task's report: writes each event to the pipe ``fd``, progress at most 10 times a second.
 
+    Where several tasks share the pipe, each has its own of these, which signs what it says with ``task``.
     Progress that comes sooner is held back and replaced by the next; the last of a phase is always sent: at
     once when it is complete, else before whatever event comes next. To be called from one thread.
     """
 
-    def __init__(self, fd: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fd: int, task: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.fd = fd
+        self._signature = {} if task is None else {"task": task}
         self._clock = clock
         self._held: Event | None = None
-        self._phase: tuple[str | None, str] | None = None
-        """Of the last progress: the task's id and the name."""
+        self._phase: str | None = None
         self._sent_at = -math.inf
 
     def __call__(self, event: Event) -> None:
         """Report ``event``. Raises TypeError where it holds what JSON cannot say."""
-        if event["type"] != "progress" or _phase_of(event) != self._phase:
+        if event["type"] != "progress" or event["phase"] != self._phase:
             self._send_held()
         if event["type"] == "progress":
             self._progress(event)
@@ -55,11 +56,11 @@ class TaskPipe:
 
     def _progress(self, event: Event) -> None:
         now = self._clock()
-        soon = _phase_of(event) == self._phase and now - self._sent_at < PROGRESS_INTERVAL_S
+        soon = event["phase"] == self._phase and now - self._sent_at < PROGRESS_INTERVAL_S
         if soon and event["done"] != event["total"]:
             self._held = event
             return
-        self._held, self._phase, self._sent_at = None, _phase_of(event), now
+        self._held, self._phase, self._sent_at = None, event["phase"], now
         self._send(event)
 
     def _send_held(self) -> None:
@@ -68,7 +69,7 @@ class TaskPipe:
             self._send(held)
 
     def _send(self, event: Event) -> None:
-        line = encode(event)
+        line = encode({**event, **self._signature})
         try:
             while line:
                 line = line[os.write(self.fd, line) :]
@@ -76,10 +77,6 @@ class TaskPipe:
             # The host has gone, and where no death signal exists (macOS) this is how a task finds out. Nobody
             # is left to end this group, and nobody to tell.
             os.killpg(os.getpgrp(), signal.SIGKILL)
-
-
-def _phase_of(event: Event) -> tuple[str | None, str]:
-    return event.get("task"), event["phase"]
 
 
 class HostStream:

@@ -43,6 +43,4 @@ def _task_afresh(run: RunTasks) -> None:
     pipe = handed_on["pipe"]
     os.set_inheritable(pipe, False)
     tasks = handed_on["tasks"]
-    exit_after(
-        lambda report: carry_out(tasks, report, run, first=handed_on["first"]), pipe, alone=len(tasks) == 1
-    )
+    exit_after(lambda own: carry_out(tasks, own, run, first=handed_on["first"]), pipe, alone=len(tasks) == 1)

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,10 +20,10 @@ from selectors import EVENT_READ, EVENT_WRITE, PollSelector
 from typing import Any
 
 from ..errors import MachineError
-from ..report import Event, Report
+from ..report import Event
 from .child import RunTasks, become_child, carry_out, exit_after, start_afresh
 from .commands import CancelTask, StartTasks, parse_command
-from .events import MAX_TASK_LINE, HostStream, parse_task_event
+from .events import MAX_TASK_LINE, HostStream, TaskPipe, parse_task_event
 from .frameworks import thread_count
 from .lines import MAX_LINE, LineBuffer
 from .usage import EVERY_S, UsageMeter
@@ -174,25 +174,29 @@ class Supervisor:
 
     def _start(self, tasks: list[dict[str, Any]]) -> None:
         ids = [task["id"] for task in tasks]
-        for task_id in ids:
-            if self._child_of(task_id) or ids.count(task_id) > 1:
-                self._warn(f"task {task_id} runs already and was not started again")
-                return
+        running = [task_id for task_id in ids if self._child_of(task_id)]
+        for task_id in running:
+            self._warn(f"task {task_id} runs already and was not started again")
+        if running:
+            self._refuse(set(ids) - set(running), "what it was to be carried out with runs already")
+            return
         threads = thread_count()
         if threads is not None and threads > 1:
             self._warn(f"the host has {threads} threads before a fork, the task may hang")
         try:
             self._children.append(self._start_process(tasks))
         except OSError as error:  # no memory, no process, no fd: the other tasks go on
-            hint = "run fewer tasks at a time"
-            message = f"no process for the task: {error.strerror}"
-            failure = {"code": "task_not_started", "message": message, "hint": hint, "traceback": None}
-            ended = {"type": "ended", "exit_code": MachineError.exit_code, "signal": None}
-            for task_id in ids:
-                self._stream.emit({"type": "error", **failure}, task_id)
-                self._stream.emit(ended, task_id)
+            self._refuse(ids, f"no process for the task: {error.strerror}")
         else:
             self._first = False
+
+    def _refuse(self, ids: Iterable[str], message: str) -> None:
+        hint = "run fewer tasks at a time"
+        failure = {"code": "task_not_started", "message": message, "hint": hint, "traceback": None}
+        ended = {"type": "ended", "exit_code": MachineError.exit_code, "signal": None}
+        for task_id in ids:
+            self._stream.emit({"type": "error", **failure}, task_id)
+            self._stream.emit(ended, task_id)
 
     def _start_process(self, tasks: list[dict[str, Any]]) -> _Child:
         host_pid = os.getpid()
@@ -218,7 +222,7 @@ class Supervisor:
         return _Child(tuple(task["id"] for task in tasks), pid, read_end, meter)
 
     def _in_child(
-        self, tasks: list[dict[str, Any]], host_pid: int, read_end: int, write_end: int, report: Report
+        self, tasks: list[dict[str, Any]], host_pid: int, read_end: int, write_end: int, pipe: TaskPipe
     ) -> None:
         signal.set_wakeup_fd(-1)
         self._stream.close()
@@ -226,7 +230,7 @@ class Supervisor:
             os.close(fd)
         become_child(tasks, host_pid, HOST_SIGNALS)
         if self._fork:
-            carry_out(tasks, report, self._run, first=self._first)
+            carry_out(tasks, pipe, self._run, first=self._first)
         else:
             start_afresh(tasks, write_end, first=self._first)
 

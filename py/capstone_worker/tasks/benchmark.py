@@ -6,7 +6,7 @@ them disturbs all, and the original is read, prepared and timed once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -42,9 +42,6 @@ from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
 Task = dict[str, Any]
-
-AT_ONCE_BYTES = 1_000_000_000
-"""Of float32 weights in one rotation; a runtime of its own holds them again, and prepares them in a copy."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +86,13 @@ def benchmark(tasks: Sequence[Task], reports: Sequence[Report], should_stop: Sho
     images = evaluation(data, settings["max_eval_samples"], original, task["paths"]["original"])
     reference = Original(task, original, images, report, should_stop)
     of_original = sizes("original", original, image_size)
-    rows = []
-    for some in _at_once(list(zip(tasks, reports, strict=True)), original.bytes):
-        artifacts = [_load_artifact(task, tell, original, of_original, images) for task, tell in some]
-        for device, runtime in product(settings["devices"], runtimes):
-            _measure(artifacts, reference, images, device, runtime, report, should_stop)
-        rows += [{"rows": artifact.rows} for artifact in artifacts]
-    return rows
-
-
-def _at_once(asked: list[tuple[Task, Report]], original_bytes: int) -> Iterator[list[tuple[Task, Report]]]:
-    """As many at once as fit beside the original, each taken to be as large as it; one at least."""
-    room = max(1, AT_ONCE_BYTES // original_bytes - 1)
-    for start in range(0, len(asked), room):
-        yield asked[start : start + room]
+    artifacts = [
+        _load_artifact(task, tell, original, of_original, images)
+        for task, tell in zip(tasks, reports, strict=True)
+    ]
+    for device, runtime in product(settings["devices"], runtimes):
+        _measure(artifacts, reference, images, device, runtime, report, should_stop)
+    return [{"rows": artifact.rows} for artifact in artifacts]
 
 
 def _measure(

@@ -59,6 +59,8 @@ def peak_memory_mb(loads: list[Load], should_stop: ShouldStop = never_stop) -> l
 
 
 def _measure(load: Load, should_stop: ShouldStop) -> float:
+    if should_stop():
+        raise Stopped
     ran = subprocess.run(
         [sys.executable, "-m", __name__, json.dumps(asdict(load)), str(os.getpid())],
         check=False,

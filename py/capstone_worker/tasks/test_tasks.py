@@ -24,7 +24,6 @@ from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.keys import installed_versions, task_key
 from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
-from capstone_worker.tasks import benchmark
 from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
 
 Task = dict[str, Any]
@@ -278,15 +277,11 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not MEASURED.search(name)}
 
 
-@pytest.mark.parametrize("at_once_bytes", [10**9, 1])
 def test_levels_measured_together(
     compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]],
     training: Task,
-    at_once_bytes: int,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Beside one original; of large ones not all at once."""
-    monkeypatch.setattr(benchmark, "AT_ONCE_BYTES", at_once_bytes)
+    """Beside one original, in one rotation: it has the same times in all rows."""
     several = [measurement(training, compressed[level][0]) for level in (1, 3)]
     events: list[list[Event]] = [[], []]
     found = tasks.run_together(several, [said.append for said in events], never_stop)
@@ -298,10 +293,11 @@ def test_levels_measured_together(
         assert row["speedup_low"] <= row["speedup"] <= row["speedup_high"]
         ratio = row["original_latency_ms"] / row["compressed_latency_ms"]
         assert row["speedup"] == pytest.approx(ratio, rel=1e-6)
+        assert row["eager_latency_ms"] == row["original_latency_ms"] == rows[0]["original_latency_ms"]
     phases = [[event["phase"] for event in said if event["type"] == "phase"] for said in events]
     assert phases[0][0] == phases[1][0] == "load"
     assert [said.count("evaluate compressed") for said in phases] == [1, 1]
-    assert [said.count("measure") for said in phases] == ([1, 1] if at_once_bytes > 1 else [2, 2])
+    assert [said.count("measure") for said in phases] == [1, 1]
 
 
 def dense_measurement(training: Task) -> Task:
