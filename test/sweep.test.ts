@@ -224,6 +224,7 @@ describe('a sweep', () => {
         .filter((event) => event['type'] === type)
         .map((event) => String(event['task']).slice(-2));
     expect(of('started')).toEqual(['l1', 'l3', 'l1', 'l3']);
+    expect(of('task_retried')).toEqual(['l1', 'l3']);
     expect(of('task_succeeded')).toEqual(['l1']);
     expect(of('task_failed')).toEqual(['l3']);
     const [row, ...others] = compressedRows(workspace).filter(({ eval_samples }) => eval_samples === 50);

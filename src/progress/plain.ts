@@ -59,7 +59,7 @@ function lines(event: RunEvent, run: RunView): string[] {
     case 'task_cancelled':
       return [`${label}: cancelled: ${event.because}`];
     case 'task_retried':
-      return [`${label}: runs again`];
+      return [`${label}: runs again: ${event.because}`];
     case 'run_stopping':
       return [`${run.name}: stopping at the next safe point; Ctrl-C again ends it at once`];
     case 'bound_missed':

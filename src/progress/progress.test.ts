@@ -123,7 +123,7 @@ const WHOLE: BareEvent[] = [
   begun('b'),
   { type: 'error', task: 'b', code: 'internal', message: 'm', hint: '', traceback: null },
   failed,
-  { type: 'task_retried', task: 'b' },
+  { type: 'task_retried', task: 'b', because: 'it was asked for again' },
   { type: 'task_cancelled', task: 'b', because: 'you asked for it' },
   { type: 'bound_missed', bound: 'acc_drop<=0.5', row: 'resnet18 · level 5', found: 'acc_drop is 0.72' },
   ended,
@@ -176,7 +176,7 @@ describe('plain', () => {
         Give it more memory.
         one
         two
-      compress resnet18 on fashion_mnist_mini, classic level 1: runs again
+      compress resnet18 on fashion_mnist_mini, classic level 1: runs again: it was asked for again
       compress resnet18 on fashion_mnist_mini, classic level 1: cancelled: you asked for it
       bound missed: acc_drop<=0.5: resnet18 · level 5: acc_drop is 0.72
       small: failed in 2 m 13 s, tasks: 1 succeeded, 1 up to date, 1 failed
@@ -325,7 +325,7 @@ describe('block', () => {
           Give it more memory.
           one
           two
-      · compress resnet18 on fashion_mnist_mini, classic level 1: runs again
+      · compress resnet18 on fashion_mnist_mini, classic level 1: runs again: it was asked for again
       - compress resnet18 on fashion_mnist_mini, classic level 1: cancelled: you asked for it
       ! bound missed: acc_drop<=0.5: resnet18 · level 5: acc_drop is 0.72
       · small: failed in 2 m 13 s, tasks: 1 succeeded, 1 up to date, 1 failed

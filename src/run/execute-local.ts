@@ -1,7 +1,7 @@
 import type { WorkerEvent } from '../spec/event.ts';
 import type { Task } from '../spec/task.ts';
 import { type Ended, WorkerHost } from '../worker/host.ts';
-import type { Executor, OnEnded } from './executor.ts';
+import type { Executor } from './executor.ts';
 
 export interface LocalSettings {
   readonly python: string;
@@ -51,27 +51,17 @@ export class LocalExecutor implements Executor {
     return true;
   }
 
-  async run(tasks: readonly Task[], onEnded: OnEnded): Promise<void> {
+  async run(tasks: readonly Task[]): Promise<readonly Ended[]> {
     for (const { id } of tasks) this.#early.add(id);
-    const ended = await this.#runTogether(tasks);
-    const failed = ended.length > 1 ? ended.filter(({ outcome }) => outcome.status === 'failed') : [];
-    for (const { task } of failed) this.#early.add(task.id);
-    for (const one of ended) if (!failed.includes(one)) await onEnded(one.task, one.outcome);
-    for (const { task } of failed) {
-      for (const { outcome } of await this.#runTogether([task])) await onEnded(task, outcome);
-    }
-  }
-
-  async #runTogether(tasks: readonly Task[]): Promise<readonly Ended[]> {
     const host = await this.#readyHost();
     const asked = tasks.filter(({ id }) => this.#early.delete(id));
-    const cancelled = tasks.filter((task) => !asked.includes(task));
-    return [
-      ...cancelled.map((task): Ended => ({ task, outcome: { status: 'cancelled' } })),
-      ...(asked.length > 1
+    const ended =
+      asked.length > 1
         ? await host.runTogether(asked)
-        : await Promise.all(asked.map(async (task) => ({ task, outcome: await host.run(task) })))),
-    ];
+        : await Promise.all(asked.map(async (task) => ({ task, outcome: await host.run(task) })));
+    return tasks.map(
+      (task) => ended.find((one) => one.task === task) ?? { task, outcome: { status: 'cancelled' } },
+    );
   }
 
   cancel(taskId: string, graceS: number): void {

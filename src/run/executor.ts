@@ -1,17 +1,11 @@
 import type { Task } from '../spec/task.ts';
-import type { TaskOutcome } from '../worker/outcome.ts';
-
-export type OnEnded = (task: Task, outcome: TaskOutcome) => Promise<void>;
+import type { Ended } from '../worker/host.ts';
 
 /** Takes tasks and gives back events (through the function it was made with) and outcomes. */
 export interface Executor {
-  /**
-   * Until every task has ended; `onEnded` hears of each, and is waited for. Several are carried out in one process, as
-   * one; where that fails, each is run again alone, since nobody knows whose fault it was. Rejects where there is no
-   * worker.
-   */
-  run(tasks: readonly Task[], onEnded: OnEnded): Promise<void>;
-  /** Asks one task to stop at a safe point; after the grace it is stopped. */
+  /** How each task ended; several are carried out in one process, as one. Rejects where there is no worker. */
+  run(tasks: readonly Task[]): Promise<readonly Ended[]>;
+  /** Asks one task to stop at a safe point; after the grace it is stopped, and what runs together with it. */
   cancel(taskId: string, graceS: number): void;
   /** Ends every task at once. */
   kill(): void;

@@ -3,9 +3,9 @@
  * to the job's bounds. Every run has its own orchestrator process, and this is what it does.
  */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Plan } from '../plan/planned.ts';
+import type { Plan, PlannedTask } from '../plan/planned.ts';
 import type { Interpreter } from '../python/find.ts';
 import { bestInAWord } from '../results/best.ts';
 import { missedBounds } from '../results/bounds.ts';
@@ -13,6 +13,7 @@ import { parseCsv } from '../results/csv.ts';
 import type { RunEvent } from '../spec/event.ts';
 import type { Job } from '../spec/job.ts';
 import type { Row } from '../spec/row.ts';
+import type { Task } from '../spec/task.ts';
 import { writeFailure } from '../store/disk-error.ts';
 import { newRunId, workspacePaths } from '../store/paths.ts';
 import { writeJson } from '../store/write.ts';
@@ -28,6 +29,9 @@ import { Schedule } from './schedule.ts';
 const GRACE_S = 10;
 /** At most so many light tasks side by side, however many CPUs there are: each holds its network a few times. */
 const LIGHT_TASKS = 4;
+
+/** Of weights in one rotation. A runtime of its own holds them again, and its ONNX file once more. */
+const ROTATION_BYTES = 1_000_000_000;
 
 export interface RunRequest {
   readonly job: Job;
@@ -104,22 +108,26 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     },
   });
   const rows: Row[] = [];
-  const room = { concurrency: job.executor.concurrency, light: Math.min(usableCpus(), LIGHT_TASKS) };
+  const took = new Map<string, number>();
+  const room = {
+    concurrency: job.executor.concurrency,
+    light: Math.min(usableCpus(), LIGHT_TASKS),
+    together: ({ task }: PlannedTask) => roomBesideOriginal(task),
+  };
   const schedule = new Schedule(plan.tasks, room, {
     queued: ({ task }) => run.emit({ type: 'task_queued', task: task.id }),
     skipped: ({ task }, because) => run.emit({ type: 'task_cancelled', task: task.id, because }),
-    retried: ({ task }) => run.emit({ type: 'task_retried', task: task.id }),
-    execute(together, ended) {
+    retried: ({ task }, because) => run.emit({ type: 'task_retried', task: task.id, because }),
+    async execute(together) {
       const begun = Date.now();
       const tasks = together.map(({ task }) => task);
-      return runTasks(tasks, executor, run, workspace, {
-        onRows: (found) => rows.push(...found),
-        onEnded(task, outcome) {
-          run.emit(endingOf(task, outcome, (Date.now() - begun) / 1000));
-          ended(task, outcome);
-        },
-      });
+      const ended = await runTasks(tasks, executor, run, workspace, (found) => rows.push(...found));
+      // Of what runs together each has its share: they add up to the time that has passed.
+      const seconds = (Date.now() - begun) / 1000 / tasks.length;
+      for (const { id } of tasks) took.set(id, seconds);
+      return ended;
     },
+    ended: ({ task }, outcome) => run.emit(endingOf(task.id, outcome, took.get(task.id) ?? 0)),
   });
   const control: RunControl = {
     cancel() {
@@ -190,6 +198,13 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     await executor.close();
     await run.close();
   }
+}
+
+/** How many artifacts fit into a rotation with their original, each taken to be as large as it. */
+function roomBesideOriginal(task: Task): number {
+  const bytes =
+    task.kind === 'benchmark' ? statSync(task.paths.original, { throwIfNoEntry: false })?.size : undefined;
+  return bytes === undefined ? 1 : Math.max(1, Math.floor(ROTATION_BYTES / bytes) - 1);
 }
 
 /** What the run is and what it is going to do. */

@@ -9,44 +9,47 @@ import type { Task } from '../spec/task.ts';
 import { rewriteLocked } from '../store/locked-file.ts';
 import type { WorkspacePaths } from '../store/paths.ts';
 import { makeFolder } from '../store/write.ts';
+import type { Ended } from '../worker/host.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import type { Executor } from './executor.ts';
 import type { RunRecord, Unstamped } from './run-record.ts';
 
-export interface Listening {
-  /** What a benchmark measured. */
-  onRows(rows: readonly Row[]): void;
-  onEnded(task: string, outcome: TaskOutcome): void;
-}
-
-/** One task, or several that run as one, each to its end. Never rejects for what goes wrong with a task. */
+/**
+ * One task, or several that run as one, to their ends. Never rejects for what goes wrong with a task; `onRows` gets what
+ * a benchmark measured.
+ */
 export async function runTasks(
   tasks: readonly Task[],
   executor: Executor,
   { id, paths }: Pick<RunRecord, 'id' | 'paths'>,
   workspace: WorkspacePaths,
-  { onRows, onEnded }: Listening,
-): Promise<void> {
-  const running = new Set(tasks.map((task) => task.id));
-  const end = (task: string, outcome: TaskOutcome) => {
-    running.delete(task);
-    onEnded(task, outcome);
-  };
+  onRows: (rows: readonly Row[]) => void,
+): Promise<readonly Ended[]> {
   try {
     for (const task of tasks) if (task.kind !== 'benchmark') makeFolder(dirname(task.paths.output));
-    const forWorkers = tasks.map((task) => forWorker(task, paths.taskLog(task.id), id));
-    await executor.run(forWorkers, async ({ id: task, kind }, outcome) => {
-      if (kind !== 'benchmark' || outcome.status !== 'succeeded') return end(task, outcome);
-      const measured = z.array(Row).parse(outcome.values['rows']);
-      await rewriteLocked(workspace.rows, workspace.rowsLock, (text) =>
-        toCsv(mergeRows(parseCsv(text ?? '').rows, measured)),
-      );
-      onRows(measured);
-      end(task, outcome);
-    });
+    const ended = await executor.run(tasks.map((task) => forWorker(task, paths.taskLog(task.id), id)));
+    return await Promise.all(ended.map((one) => withRowsKept(one, workspace, onRows)));
   } catch (error) {
-    // What goes wrong around tasks, on our side of the pipe, fails them and not the run.
-    for (const task of running) end(task, failure(error));
+    return tasks.map((task) => ({ task, outcome: failure(error) }));
+  }
+}
+
+async function withRowsKept(
+  ended: Ended,
+  workspace: WorkspacePaths,
+  onRows: (rows: readonly Row[]) => void,
+): Promise<Ended> {
+  const { task, outcome } = ended;
+  if (task.kind !== 'benchmark' || outcome.status !== 'succeeded') return ended;
+  try {
+    const measured = z.array(Row).parse(outcome.values['rows']);
+    await rewriteLocked(workspace.rows, workspace.rowsLock, (text) =>
+      toCsv(mergeRows(parseCsv(text ?? '').rows, measured)),
+    );
+    onRows(measured);
+    return ended;
+  } catch (error) {
+    return { task, outcome: failure(error) };
   }
 }
 
@@ -54,6 +57,7 @@ function forWorker(task: Task, logPath: string, run: string): Task {
   return { ...task, log_path: logPath, ...(task.kind === 'benchmark' ? { run } : {}) } as Task;
 }
 
+/** What goes wrong around tasks, on our side of the pipe, fails them and not the run. */
 function failure(error: unknown): TaskOutcome {
   const ours = error instanceof CapstoneError ? error : undefined;
   return {

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { PlannedTask } from '../plan/planned.ts';
+import type { Task } from '../spec/task.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
 import { Schedule } from './schedule.ts';
 
@@ -42,18 +43,19 @@ async function play(
   };
   const schedule = new Schedule(
     tasks,
-    { concurrency, light: 2 },
+    { concurrency, light: 2, together: () => 3 },
     {
       queued: () => {},
-      async execute(together, ended) {
+      async execute(together) {
         const ids = together.map(({ task }) => task.id);
         say(`${ids.join(' + ')} starts`);
         await new Promise((resume) => setTimeout(resume, 5));
-        for (const id of ids) {
-          say(`${id} ends`);
-          ended(id, outcomeOf(id, log.filter((line) => line === `${id} starts`).length));
-        }
+        return together.map(({ task }) => {
+          const attempts = log.filter((line) => / starts$/.test(line) && line.split(' ').includes(task.id));
+          return { task, outcome: outcomeOf(task.id, attempts.length) };
+        });
       },
+      ended: ({ task: { id } }) => say(`${id} ends`),
       skipped: ({ task: { id } }, because) => say(`${id} skipped: ${because}`),
       retried: ({ task: { id } }) => say(`${id} again`),
     },
@@ -90,6 +92,65 @@ test('exclusive ones of one name that are ready run together, and nothing beside
     ...['a starts', 'a ends', 'x + z starts', 'x ends', 'z ends'],
     ...['y starts', 'y ends', 'late starts', 'late ends'],
   ]);
+});
+
+describe('of those that ran together', () => {
+  const together = (...ids: string[]) => ids.map((id) => task(id, { exclusive: true, together: 'one' }));
+
+  test('no more than there is room for', async () => {
+    const log = await play(together('a', 'b', 'c', 'd'), 1);
+    expect(log.filter((line) => line.endsWith('starts'))).toEqual(['a + b + c starts', 'd starts']);
+  });
+
+  test('where they fail each runs again alone, and ends as it does there', async () => {
+    const log = await play(together('a', 'b'), 1, (id, attempt) =>
+      id === 'b' || attempt === 1 ? FAILED : SUCCEEDED,
+    );
+    expect(log).toEqual([
+      ...['a + b starts', 'a again', 'b again'],
+      ...['a starts', 'a ends', 'b starts', 'b ends'],
+    ]);
+  });
+
+  test('one that is cancelled does not run again, nor does any in a run that stops', async () => {
+    const cancelled = (id: string): TaskOutcome => (id === 'b' ? { status: 'cancelled' } : FAILED);
+    expect(await play(together('a', 'b'), 1, cancelled)).toEqual([
+      ...['a + b starts', 'a again', 'b ends', 'a starts', 'a ends'],
+    ]);
+    const stopped = await play(together('a', 'b'), 1, cancelled, (line, schedule) => {
+      if (line === 'a + b starts') schedule.stop();
+    });
+    expect(stopped).toEqual(['a + b starts', 'a ends', 'b ends']);
+  });
+
+  test('one that waits for its turn alone can be cancelled', async () => {
+    const log = await play(
+      together('a', 'b'),
+      1,
+      () => FAILED,
+      (line, schedule) => {
+        if (line === 'a starts') schedule.cancel('b');
+      },
+    );
+    expect(log.slice(-3)).toEqual(['a starts', 'b skipped: it was asked not to run', 'a ends']);
+  });
+
+  test('one that is asked for again runs alone', async () => {
+    const log = await play(
+      [...together('a', 'b'), task('long', { exclusive: true })],
+      1,
+      (_, attempt) => (attempt < 3 ? FAILED : SUCCEEDED),
+      (line, schedule) => {
+        if (line === 'long starts') {
+          schedule.retry('a');
+          schedule.retry('b');
+        }
+      },
+    );
+    expect(log.slice(log.indexOf('long starts'))).toEqual([
+      ...['long starts', 'a again', 'b again', 'long ends', 'a starts', 'a ends', 'b starts', 'b ends'],
+    ]);
+  });
 });
 
 test('light ones side by side, but never beside another kind', async () => {
@@ -194,10 +255,13 @@ test('asking again for a task that has not failed, or of a run that stops, chang
 test('what an action throws ends the run', async () => {
   const play = new Schedule(
     [task('a')],
-    { concurrency: 1, light: 2 },
+    { concurrency: 1, light: 2, together: () => 1 },
     {
       queued: () => {},
-      execute: () => Promise.reject(new Error('no room for the log')),
+      execute: async ([first]) => [{ task: first?.task as Task, outcome: SUCCEEDED }],
+      ended: () => {
+        throw new Error('no room for the log');
+      },
       skipped: () => {},
       retried: () => {},
     },

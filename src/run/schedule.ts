@@ -1,16 +1,21 @@
 import type { PlannedTask } from '../plan/planned.ts';
+import type { Ended } from '../worker/host.ts';
 import type { TaskOutcome } from '../worker/outcome.ts';
+
+const ASKED_AGAIN = 'it was asked for again';
 
 /** What the scheduler asks of the world; it decides only what runs when. */
 export interface ScheduleActions {
   /** Everything the task needs is there. */
   queued(task: PlannedTask): void;
-  /** One, or several that run as one, until all have ended; `ended` hears how each did, by its id. */
-  execute(tasks: readonly PlannedTask[], ended: (id: string, outcome: TaskOutcome) => void): Promise<void>;
+  /** One, or several that run as one, to their ends. */
+  execute(tasks: readonly PlannedTask[]): Promise<readonly Ended[]>;
+  /** How a task ended, for good. */
+  ended(task: PlannedTask, outcome: TaskOutcome): void;
   /** A task that will not run, and why. */
   skipped(task: PlannedTask, because: string): void;
-  /** A task that had ended waits again. */
-  retried(task: PlannedTask): void;
+  /** A task that had ended waits again, and why. */
+  retried(task: PlannedTask, because: string): void;
 }
 
 /** How many tasks run side by side. */
@@ -19,12 +24,15 @@ export interface Room {
   readonly concurrency: number;
   /** Of light ones, where nothing else runs. */
   readonly light: number;
+  /** How many may run together with this one, it included. */
+  together(task: PlannedTask): number;
 }
 
 /**
  * Runs the tasks of a plan that are not up to date: each when everything it needs has succeeded, at most
- * `concurrency` at once, more where all are light, an exclusive one alone but for those that it runs together with. A failure takes what needs it along and nothing else. While tasks
- * run, others may be asked for again or cancelled.
+ * `concurrency` at once, more where all are light, an exclusive one alone but for those that it runs together with. A
+ * failure takes what needs it along and nothing else: of those that ran together each runs again alone, since nobody
+ * knows whose fault it was. While tasks run, others may be asked for again or cancelled.
  */
 export class Schedule {
   readonly #tasks: readonly PlannedTask[];
@@ -37,6 +45,8 @@ export class Schedule {
   readonly #unmet = new Set<string>();
   /** Skipped for want of another, and for nothing else. */
   readonly #lacking = new Set<PlannedTask>();
+  /** They failed together with others. */
+  readonly #alone = new Set<PlannedTask>();
   readonly #outcomes = new Map<string, TaskOutcome>();
   #stopping = false;
   #broken: { readonly error: unknown } | undefined;
@@ -91,13 +101,13 @@ export class Schedule {
   retry(id: string): void {
     const planned = this.#find(id);
     if (planned === undefined || this.#stopping || !this.#unmet.has(id)) return;
-    this.#await(planned);
+    this.#await(planned, ASKED_AGAIN);
     for (let grew = true; grew; ) {
       grew = false;
       for (const other of this.#tasks) {
         const mayHope = other.needs.some((need) => this.#isWaiting(need));
         if (!mayHope || !this.#lacking.has(other)) continue;
-        this.#await(other);
+        this.#await(other, ASKED_AGAIN);
         grew = true;
       }
     }
@@ -127,8 +137,12 @@ export class Schedule {
   }
 
   #togetherWith(planned: PlannedTask): readonly PlannedTask[] {
-    if (planned.together === undefined) return [planned];
-    return this.#tasks.filter((other) => other.together === planned.together && this.#isReady(other));
+    if (planned.together === undefined || this.#alone.has(planned)) return [planned];
+    return this.#tasks
+      .filter(
+        (other) => other.together === planned.together && !this.#alone.has(other) && this.#isReady(other),
+      )
+      .slice(0, this.#room.together(planned));
   }
 
   #start(together: readonly PlannedTask[]): void {
@@ -137,7 +151,10 @@ export class Schedule {
       this.#running.add(planned);
     }
     this.#actions
-      .execute(together, (id, outcome) => this.#ended(id, outcome))
+      .execute(together)
+      .then((ended) => {
+        for (const { task, outcome } of ended) this.#ended(task.id, outcome, together.length > 1);
+      })
       .catch((error: unknown) => this.fail(error));
   }
 
@@ -152,12 +169,18 @@ export class Schedule {
     );
   }
 
-  #ended(id: string, outcome: TaskOutcome): void {
+  #ended(id: string, outcome: TaskOutcome, inCompany: boolean): void {
     const planned = this.#find(id);
     if (planned === undefined) throw new Error(`${id} has ended and was never planned`);
-    this.#outcomes.set(id, outcome);
-    (outcome.status === 'succeeded' ? this.#satisfied : this.#unmet).add(planned.task.id);
     this.#running.delete(planned);
+    if (inCompany && outcome.status === 'failed' && !this.#stopping) {
+      this.#alone.add(planned);
+      this.#await(planned, 'it failed together with others, and runs alone now');
+    } else {
+      this.#outcomes.set(id, outcome);
+      (outcome.status === 'succeeded' ? this.#satisfied : this.#unmet).add(id);
+      this.#actions.ended(planned, outcome);
+    }
     this.#wake();
   }
 
@@ -167,13 +190,13 @@ export class Schedule {
     this.#actions.skipped(planned, because);
   }
 
-  #await(planned: PlannedTask): void {
+  #await(planned: PlannedTask, because: string): void {
     this.#unmet.delete(planned.task.id);
     this.#outcomes.delete(planned.task.id);
     this.#lacking.delete(planned);
     this.#queued.delete(planned);
     this.#waiting.add(planned);
-    this.#actions.retried(planned);
+    this.#actions.retried(planned, because);
   }
 
   #find(id: string): PlannedTask | undefined {

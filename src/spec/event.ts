@@ -39,7 +39,7 @@ const Capability = event('Once a host, by its first task: the host itself never 
   isa: z.array(z.string()).meta({ description: 'Flags of its instruction set, sorted.' }),
   gpus: z.array(z.string()).meta({ description: 'Names of the GPUs that torch sees.' }),
 });
-const Started = event('The task’s process runs, in its own group.', {
+const Started = event('The task’s process runs, in its own group; tasks that run together share one.', {
   ...ofTask,
   type: z.literal('started'),
   pid: int('Process id of the task.'),
@@ -101,15 +101,20 @@ const Done = event('The task says that it is through; it still has to end well.'
 const exit_code = int('Exit status; null where a signal ended it.').nullable();
 const signal = text('Name of the signal that ended it; null where none did.').nullable();
 
-const Usage = event('Every two seconds while a task runs: what it takes of the machine.', {
-  ...ofTask,
-  type: z.literal('usage'),
-  cpu_percent: count('Of its process and those that it started; 100 for each CPU that was busy throughout.'),
-  memory_bytes: count('Resident memory of the same.'),
-  gpu_percent: count('Busy time of the GPU as a whole; null where it computes on none.').nullable(),
-  gpu_memory_bytes: count('Memory in use on it, likewise.').nullable(),
-});
-const Ended = event('The host has reaped the task’s process: the last event of every task.', {
+const Usage = event(
+  'Every two seconds while a task runs: what it takes of the machine; said of the first of several in one process.',
+  {
+    ...ofTask,
+    type: z.literal('usage'),
+    cpu_percent: count(
+      'Of its process and those that it started; 100 for each CPU that was busy throughout.',
+    ),
+    memory_bytes: count('Resident memory of the same.'),
+    gpu_percent: count('Busy time of the GPU as a whole; null where it computes on none.').nullable(),
+    gpu_memory_bytes: count('Memory in use on it, likewise.').nullable(),
+  },
+);
+const Ended = event('The host has reaped the task’s process. Nothing follows unless the task is run again.', {
   ...ofTask,
   type: z.literal('ended'),
   exit_code,
@@ -142,7 +147,7 @@ const orchestrator = { ...stamp };
 const aboutTask = { ...stamp, task };
 const taskKind = z.enum(['train', 'compress', 'benchmark']).meta({ description: 'Kind of the task.' });
 const label = text('The task as a person reads it.');
-const seconds = count('How long it took.');
+const seconds = count('How long it took; of tasks that ran together each has its share.');
 
 const RunStarted = event('The run begins.', {
   ...orchestrator,
@@ -177,9 +182,10 @@ const TaskCancelled = event('The task will not run, or was stopped.', {
   type: z.literal('task_cancelled'),
   because: text('The reason in words.'),
 });
-const TaskRetried = event('A task that failed, or that was cancelled for want of it, is run again.', {
+const TaskRetried = event('A task that had ended, or that was cancelled for want of one, is run again.', {
   ...aboutTask,
   type: z.literal('task_retried'),
+  because: text('The reason in words.').default('it was asked for again'),
 });
 const TaskFailed = event('The orchestrator’s verdict on a task that did not succeed.', {
   ...aboutTask,

@@ -134,7 +134,7 @@ describe('a task', () => {
       traceback: 'Traceback',
       failure: { signal: 'SIGKILL', missing: ['done'] },
     });
-    const again = reduce([{ type: 'task_retried', task: 'a' }], run);
+    const again = reduce([{ type: 'task_retried', task: 'a', because: 'it was asked for again' }], run);
     expect(the(again, 'a')).toEqual({
       ...the(reduce([started, planned('a')]), 'a'),
       because: 'it was asked for again',

@@ -57,7 +57,7 @@ export function reduceRun(run: RunView, event: RunEvent): RunView {
         ...task,
         ...IDLE,
         state: 'planned',
-        because: 'it was asked for again',
+        because: event.because,
       }));
     case 'started': {
       const startedAtMs = Date.parse(event.ts);
