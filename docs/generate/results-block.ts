@@ -151,7 +151,7 @@ function timing(row: Row | undefined, words: Words): [string, string] {
   ];
 }
 
-/** The original is timed anew beside each level. */
+/** Levels that were not measured together each have a time of the original. */
 function median(values: readonly (number | null)[]): string {
   const ordered = values.filter((value) => value !== null).toSorted((a, b) => a - b);
   return known(ordered[Math.floor(ordered.length / 2)] ?? null, threeDigits);

@@ -2,7 +2,7 @@
 
 In a host the events go through the task's own pipe; by hand they draw a progress bar. An event is a dict
 with the key ``type`` and the fields of that member in schema/event.schema.json, without the envelope
-(``v``, ``seq``, ``ts``, ``task``), which the listener adds.
+(``v``, ``seq``, ``ts``, ``task``), which whoever listens adds.
 """
 
 from __future__ import annotations

@@ -147,6 +147,31 @@ describe('planning a sweep', () => {
   });
 });
 
+test('levels of one original and recipe are measured together, and a dense network alone', () => {
+  const world = known({
+    recipes: new Map([
+      ['classic', recipe],
+      ['other', { ...recipe, name: 'other' }],
+    ]),
+  });
+  const models = [{ name: 'resnet18', baseline: true }, 'resnet18'];
+  const job = sweep({ models, recipes: ['classic', 'other'], levels: [1, 2], seeds: [0, 1] });
+  const names = planJob(job, world)
+    .tasks.filter(({ task }) => task.kind === 'benchmark')
+    .map(({ task, together }) => [task.id, together]);
+  const of = (seed: number, recipe: string) => `benchmark-resnet18-fashion_mnist_mini-s${seed}-${recipe}`;
+  expect(Object.fromEntries(names)).toEqual(
+    Object.fromEntries(
+      [0, 1].flatMap((seed) => [
+        ...['classic', 'other'].flatMap((recipe) =>
+          [1, 2].map((level) => [`${of(seed, recipe)}-l${level}`, of(seed, recipe)]),
+        ),
+        [of(seed, 'dense'), undefined],
+      ]),
+    ),
+  );
+});
+
 describe('a dense network', () => {
   const DENSE = { name: 'resnet20', baseline: true };
   const ids = (plan: Plan) => plan.tasks.map(({ task }) => task.id);

@@ -63,7 +63,7 @@ export function isaClass({ model, isa }: CpuIdentity): string {
   return isa.includes('asimd') ? 'neon' : 'other';
 }
 
-/** Whose int8 kernels this machine has; the same rule as steps/quantize_static.py. */
+/** Whose int8 kernels this machine has; the same rule as py/capstone_worker/measure/cpu.py. */
 export function int8Backend(arch: string = process.arch): Int8Backend {
   return arch === 'x64' || arch === 'ia32' ? 'x86' : 'qnnpack';
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -204,6 +205,16 @@ def test_a_preset_gives_way_to_what_is_said(tmp_path: Path) -> None:
     assert fast["ema_decay"] > 0
     assert task["spec"]["train"].items() >= {**fast, "epochs": 3}.items()
     assert "preset" not in task["spec"]["train"]
+
+
+def test_what_a_step_leaves_to_the_machine_is_settled(workspace: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "int8.json"
+    levels = {str(level): [{"step": "quantize_static"}] for level in range(1, 6)}
+    recipe.write_text(json.dumps({"version": 1, "name": "int8", "levels": levels}))
+    argv = ["--dataset", DATASET, "--recipe", str(recipe), "--compression-level", "1"]
+    (task,) = plan(parse("compress", "", argv), workspace)
+    (step,) = task["spec"]["recipe"]["steps"]
+    assert step["backend"] in ("x86", "qnnpack")
 
 
 def test_image_sizes(workspace: Path, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def timed_beside_eager(
     at_eager = next((name for name, ready in models.items() if ready is eager), "eager")
     prepared = models if at_eager in models else {**models, at_eager: eager}
     calls = {name: partial(ready.forward, batch) for name, ready in prepared.items()}
-    # One runtime has one pool; or two sessions, which rest when their call is over.
+    # One runtime has one pool; or sessions of their own, which rest when their call is over.
     settle = no_wait if at_eager in models else wait_until_idle
     pairs = [("original", name) for name in models if "original" in models and name != "original"]
     timed = alternate(calls, pairs=pairs, should_stop=should_stop, settle=settle)
