@@ -513,7 +513,10 @@ def test_tasks_started_afresh_live_and_die_the_same(make_host: Callable[..., Hos
     assert "capability" in {event["type"] for event in host.events}
     together = host.start_together("succeeds", "speaks_for_itself")
     for task in together:
-        assert host.life_of(task)[-2:] == [{"type": "done"}, {"type": "ended", "exit_code": 0, "signal": None}]
+        assert host.life_of(task)[-2:] == [
+            {"type": "done"},
+            {"type": "ended", "exit_code": 0, "signal": None},
+        ]
     assert host.reported("started", together[0])["pid"] == host.reported("started", together[1])["pid"]
     if sys.platform == "linux":
         expect_nothing_to_outlive(host)
