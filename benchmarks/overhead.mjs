@@ -4,8 +4,8 @@
  *
  *     npm run build && node benchmarks/overhead.mjs [--runs 5]
  *
- * In it: node, planning, the worker host, a fork for each task, or for several together, events, the run folder, the CSV. Against it: levels
- * are compressed side by side. Both begin with an empty cache and import torch once.
+ * In it: node, planning, the worker host, a fork for each task, or for several together, events, the run folder, the
+ * CSV. Against it: levels are compressed side by side. Both begin with an empty cache and import torch once.
  *
  * Bar: the program takes at most 1.05 times as long. Exits 1 when it is missed.
  */

@@ -252,18 +252,27 @@ test('asking again for a task that has not failed, or of a run that stops, chang
   expect(log).toEqual(['a starts', 'a ends', 'b starts', 'b ends']);
 });
 
-test('what an action throws ends the run', async () => {
+test.each([
+  ['while a task runs', { execute: () => Promise.reject(new Error('no room for the log')) }],
+  [
+    'when it has ended',
+    {
+      ended: () => {
+        throw new Error('no room for the log');
+      },
+    },
+  ],
+])('what an action throws %s ends the run', async (_when, actions) => {
   const play = new Schedule(
     [task('a')],
     { concurrency: 1, light: 2, together: () => 1 },
     {
       queued: () => {},
       execute: async ([first]) => [{ task: first?.task as Task, outcome: SUCCEEDED }],
-      ended: () => {
-        throw new Error('no room for the log');
-      },
+      ended: () => {},
       skipped: () => {},
       retried: () => {},
+      ...actions,
     },
   );
   await expect(play.run()).rejects.toThrow('no room for the log');

@@ -1,6 +1,7 @@
 /**
  * The worker host as a value: a Python process that forks a child for each task, or for several together
- * (py/host.py). python-shell is the transport: task lines in on stdin, events out on fd 3, both other streams into the host's log.
+ * (py/host.py). python-shell is the transport: task lines in on stdin, events out on fd 3, both other streams into
+ * the host's log.
  *
  * Its exit, and not the end of fd 3, which a child can hold open, settles what was still running.
  */

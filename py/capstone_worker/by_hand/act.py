@@ -22,6 +22,9 @@ from .progress import drawn_progress
 from .stop import stop_on_signals
 from .visible import visible
 
+ROTATION_BYTES = 1_000_000_000
+"""Of weights in one rotation, an artifact taken to be as large as its original; as in src/run/run-job.ts."""
+
 
 def act(arguments: Arguments, workspace: Path) -> None:
     """Plan and carry out what the flags ask for: one task after the other, levels of one original together.
@@ -39,12 +42,24 @@ def act(arguments: Arguments, workspace: Path) -> None:
     sources = [find_dataset(task) for task in planned if task["kind"] != "compress"]
     for said in dict.fromkeys(f"{source.name}: {describe(source)}\n" for source in sources):
         sys.stderr.write(said)
-    for _, together in groupby(planned, _rotation):
-        for task, values in _carry_out(list(together)):
+    for together in _rotations(planned):
+        for task, values in _carry_out(together):
             if task["kind"] == "benchmark":
                 rows.update_csv(workspace / "benchmark_levels.csv", values["rows"])
             sys.stdout.write(visible(outcome(task, values)))
             sys.stdout.flush()
+
+
+def _rotations(planned: Sequence[Task]) -> Iterator[list[Task]]:
+    """Tasks that are carried out together, no more at once than src/run/run-job.ts would; others alone."""
+    for _, group in groupby(planned, _rotation):
+        together = list(group)
+        room = 1
+        if together[0]["kind"] == "benchmark":
+            original = Path(together[0]["paths"]["original"])
+            room = max(1, ROTATION_BYTES // original.stat().st_size - 1)
+        for start in range(0, len(together), room):
+            yield together[start : start + room]
 
 
 def _rotation(task: Task) -> object:

@@ -18,6 +18,7 @@ import torch
 from capstone_worker import rows, schema, tasks
 from capstone_worker.artifact.read import read_model, read_record
 from capstone_worker.artifact.write import write_model
+from capstone_worker.by_hand import act
 from capstone_worker.by_hand.arguments import Arguments, parse
 from capstone_worker.by_hand.main import main
 from capstone_worker.by_hand.names import artifact_name, checkpoint_name
@@ -131,6 +132,17 @@ def test_benchmark(workspace: Path) -> None:
         # Within a step of what is printed: the file's numbers were rounded once already.
         assert float(latency) == pytest.approx(row["best_original_latency_ms"], abs=0.0011)
         assert float(speedup) == pytest.approx(row["speedup_vs_best_original"], abs=0.011)
+
+
+def test_large_networks_are_not_measured_all_at_once(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(act, "ROTATION_BYTES", 100_000_000)  # of which each holds 45
+    argv = ["--dataset", DATASET, "--levels", "1,3", "--max-eval-samples", "40", "--batch-sizes", "1"]
+    stdout, _ = script("benchmark", *argv, workspace=workspace)
+    assert re.findall(r"^resnet18 .* level (\d)", stdout, re.M) == ["1", "3"]
+    planned = plan(parse("benchmark", "", argv), workspace)
+    assert [len(together) for together in act._rotations(planned)] == [1, 1]
 
 
 def test_benchmark_where_one_of_the_files_is_damaged(

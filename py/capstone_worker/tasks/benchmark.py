@@ -121,6 +121,7 @@ def _measure(
         models = {"original": before, **{f"artifact {place}": ready for place, ready in enumerate(after)}}
         timed, eager_ms = timed_beside_eager(models, reference.eager, batch, should_stop)
         at_best = best_original(eager_ms, best)
+        memory: list[Columns] = [{}] * len(artifacts)
         if settings["peak_memory"]:
             phase(report, "peak memory")
             memory = _peak_memory(artifacts, runtime.name, batch_size, should_stop)
@@ -147,7 +148,7 @@ def _measure(
                 "speedup_vs_eager": eager_ms / latency.p50_ms,
                 "speedup_vs_best_original": at_best["best_original_latency_ms"] / latency.p50_ms,
                 "noise": pair.noise,
-                **(memory[place] if settings["peak_memory"] else {}),
+                **memory[place],
             }
             artifact.rows.append(schema.validate("row", row))
 
