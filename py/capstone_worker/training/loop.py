@@ -33,10 +33,10 @@ from .allocator import keep_freed_memory
 from .average import moving_average
 from .batches import Epoch, augmented, cut_out, draw_epoch, normalized, random_state
 from .config import TrainConfig
+from .convolutions import FastConvolutions
 from .idle_taps import IdleTaps, decayed
 from .optimizer import make_optimizer
 from .schedule import learning_rate
-from .small_maps import SmallMaps
 from .state import Progress, Stateful, restore, save
 
 SAVE_EVERY_S = 60.0
@@ -134,10 +134,10 @@ def train(
     is_gpu = device.type == "cuda"
     if is_gpu:  # without it cuBLAS has no deterministic algorithms
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    small_maps = nullcontext() if is_gpu else SmallMaps()
+    convolutions = nullcontext() if is_gpu else FastConvolutions()
     steps = training.steps_per_epoch
     try:
-        with small_maps, torch.random.fork_rng([device] if is_gpu else []):
+        with convolutions, torch.random.fork_rng([device] if is_gpu else []):
             deterministic = training.has_deterministic_algorithms()
             with _deterministic_algorithms(deterministic):
                 while at.epoch < config.epochs:

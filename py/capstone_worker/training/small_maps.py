@@ -13,91 +13,17 @@ stride 2 still gains (128 -> 256: 14 / 9), stride 1 loses (128 -> 128: 16 / 21),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 LARGEST_MAP = 4
 """Input positions (height x width) up to which a convolution is rewritten."""
 
 FLAT = torch.contiguous_format
-
-
-class SmallMaps(TorchFunctionMode):
-    """While this is entered, convolutions on small maps are computed as matrix products, and no mean of one.
-
-    It takes the place of functions in calls, not of modules: the network, its parameters and their
-    gradients stay what they are, and sizes are those of each call. Grouped, dilated and string-padded
-    convolutions, and those on larger maps, are left to torch.
-    """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - as torch declares it
-        """Called by torch for each of its functions, with this mode switched off inside."""
-        if func is torch.conv2d:
-            return _conv2d(*args, **(kwargs or {}))
-        if func is F.adaptive_avg_pool2d:
-            return _adaptive_avg_pool2d(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-
-def _conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | Sequence[int] = 1,
-    padding: str | int | Sequence[int] = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-) -> Tensor:
-    """`torch.conv2d`, by matrix products where the map is small enough."""
-    if _is_unsafe(input, weight, padding, groups):
-        rows, columns = _pair(stride)
-        if (rows, columns) != (1, 1):
-            input, stride = input[:, :, ::rows, ::columns].contiguous(memory_format=torch.channels_last), 1
-    if (
-        input.dim() != 4
-        or input.shape[2] * input.shape[3] > LARGEST_MAP
-        or groups != 1
-        or isinstance(padding, str)
-        or _pair(dilation) != (1, 1)
-    ):
-        return torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
-    return small_map_conv2d(input, weight, bias, _pair(stride), _pair(padding))
-
-
-def _is_unsafe(input: Tensor, weight: Tensor, padding: str | int | Sequence[int], groups: int) -> bool:
-    """Whether oneDNN's backward pass in bfloat16 writes behind its memory, if the convolution is strided.
-
-    Kernels of 1x1 on fewer than 16 channels; found with torch 2.2.2 on a CPU with AVX-512 bf16 by glibc's
-    checks (malloc.check=3): 11 of the 12 such cases tried, with 3 and 8 channels, on maps of 16 and 32 (on
-    8 none), and none of 324 others. Leaving out first what the stride leaves out is the same function.
-    """
-    return (
-        input.dim() == 4
-        and input.shape[1] < 16
-        and weight.shape[2:] == (1, 1)
-        and groups == 1
-        and not isinstance(padding, str)
-        and _pair(padding) == (0, 0)
-    )
-
-
-def _adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:  # noqa: ANN401 - as torch declares it
-    """`F.adaptive_avg_pool2d`; the mean of one number is that number, for which torch takes 6 % of a step."""
-    if input.shape[2:] == (1, 1) and output_size in (1, (1, 1), [1, 1]):
-        return input
-    return F.adaptive_avg_pool2d(input, output_size)
 
 
 def small_map_conv2d(
@@ -171,7 +97,3 @@ def covered(size: int, kernel: int, stride: int, padding: int) -> list[Covered]:
         last = max(first, min(start + kernel, size))  # empty where the kernel meets padding alone
         found.append(Covered(slice(first, last), slice(first - start, last - start)))
     return found
-
-
-def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
