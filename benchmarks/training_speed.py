@@ -2,7 +2,8 @@
 
 The same network, batch size, threads and number of images; both crop and flip. The textbook trains in fp32
 from image files through a DataLoader, with as many worker processes as serve it best here; ours in the
-precision that precision.json resolves `auto` to on this CPU, and in fp32, to show what precision is not.
+precision that precision.json resolves `auto` to on this CPU; in fp32, to show what precision is not; and with
+torch's own convolutions, to show what rewriting them is.
 
     python benchmarks/training_speed.py --data-root data/cifar10
     python benchmarks/training_speed.py --data-root data/cifar10 --stem cifar --batch-sizes 128 --images 640
@@ -18,8 +19,10 @@ import os
 import statistics
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -33,6 +36,7 @@ from capstone_worker.data.source import resolve
 from capstone_worker.measure.cpu import cpu_model, isa, usable_cpus
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
+from capstone_worker.training import loop
 from capstone_worker.training.config import TrainConfig
 from capstone_worker.training.loop import train
 from capstone_worker.training.precision import Precision
@@ -77,6 +81,7 @@ def judge(args: argparse.Namespace, batch_size: int, data: Dataset) -> bool:
     turns: dict[str, Turn] = {
         **{f"textbook, {workers} workers": textbook(args, batch_size, workers) for workers in (0, 2)},
         "ours, fp32": ours(args, batch_size, data, "fp32"),
+        f"ours, {resolved}, torch's convolutions": torch_convolutions(ours(args, batch_size, data, resolved)),
         f"ours, auto ({resolved})": ours(args, batch_size, data, resolved),
     }
     rates: dict[str, list[float]] = {name: [] for name in turns}
@@ -138,6 +143,16 @@ def ours(args: argparse.Namespace, batch_size: int, data: Dataset, precision: Pr
         ).images_per_s
 
     return turn
+
+
+def torch_convolutions(turn: Turn) -> Turn:
+    """The same turn, its convolutions left as torch computes them."""
+
+    def plain() -> float:
+        with mock.patch.object(loop, "FastConvolutions", nullcontext):
+            return turn()
+
+    return plain
 
 
 if __name__ == "__main__":

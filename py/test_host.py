@@ -63,10 +63,19 @@ class Host:
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
 
-    def start(self, kind: str, task: str | None = None, *, threads: int = 1, log: str | None = None) -> str:
+    def start(
+        self,
+        kind: str,
+        task: str | None = None,
+        *,
+        threads: int = 1,
+        log: str | None = None,
+        device: str = "cpu",
+    ) -> str:
         task = task or kind
         log_path = log or str(self._folder / f"{task}.log")
-        line = {"id": task, "kind": kind, "log_path": log_path, "threads": threads}
+        spec = {"device": device}
+        line = {"id": task, "kind": kind, "log_path": log_path, "threads": threads, "spec": spec}
         self.send(json.dumps({"v": 1, "cmd": "task", "task": line}))
         return task
 
@@ -376,6 +385,21 @@ def test_a_task_that_takes_its_time_is_told_of(host: Host) -> None:
     assert (usage["gpu_percent"], usage["gpu_memory_bytes"]) == (None, None)
     host.cancel(task, 30)
     assert host.life_of(task)[-1] == {"type": "ended", "exit_code": 130, "signal": None}
+
+
+def test_so_is_the_gpu_of_one_that_computes_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a stand-in for nvidia-smi, which CI's machines do not have."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "73, 1024"\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    host = Host(tmp_path)
+    try:
+        task = host.start("takes_its_time", device="cuda")
+        usage = host.until(lambda event: event.get("gpu_percent") is not None)
+        assert (usage["task"], usage["gpu_percent"], usage["gpu_memory_bytes"]) == (task, 73, 1024 << 20)
+    finally:
+        host.kill()
 
 
 def test_cancel_stops_at_a_safe_point(host: Host) -> None:

@@ -104,6 +104,19 @@ function checkpointDigest(workspace: Workspace): string {
     .digest('hex');
 }
 
+test('a reader that the same Ctrl-C stopped takes nothing along', async () => {
+  const workspace = new Workspace(cache);
+  const program = workspace.start('run', '--spec', workspace.write('job.json', TRAINING));
+  await until(
+    () =>
+      workspace.has('runs') && workspace.read(`runs/${workspace.runs()[0]}/events.ndjson`).includes('"test"'),
+  );
+  program.stderr.destroy();
+  process.kill(program.pid ?? 0, 'SIGINT');
+  expect((await program).exitCode).toBe(130);
+  expect(workspace.events().at(-1)).toMatchObject({ type: 'run_ended', outcome: 'cancelled' });
+}, 120_000);
+
 test('Ctrl-C stops at a safe point: exit 130, nothing lost, the next run goes on', async () => {
   const workspace = new Workspace(cache);
   const { program, host, task } = await startUntil(workspace, TRAINING, trainedOneEpoch);

@@ -29,6 +29,27 @@ beforeAll(async () => {
   workspace.write('name.json', { version: 1, kind: 'train', name: '\u001b[31mred' });
   workspace.write('escape\u001b[31m.json', '{');
   workspace.write('recipe.json', { version: 1, name: 'mine', steps: [] });
+  workspace.write('trained.json', {
+    version: 1,
+    kind: 'train',
+    models: [{ name: 'resnet18', checkpoint: 'a.pth' }],
+  });
+  const int8 = [{ step: 'quantize_dynamic' }];
+  const steps = { '1': int8, '2': int8, '3': int8, '4': int8, '5': int8 };
+  workspace.write('resnets.json', { version: 1, name: 'resnets', families: { resnet: { levels: steps } } });
+  workspace.write('family.json', {
+    version: 1,
+    kind: 'sweep',
+    models: ['vit_b_16'],
+    recipes: ['resnets.json'],
+  });
+  workspace.write('shared.json', {
+    version: 1,
+    kind: 'train',
+    datasets: ['cifar10'],
+    seeds: [0, 1],
+    output: 'one.pth',
+  });
   mkdirSync(workspace.path('folder.json'));
   mkdirSync(workspace.path('folder.pth'));
 }, 60_000);
@@ -86,6 +107,30 @@ ${KEYS}`,
     {"version": 1, "kind": "train", "train": {"epoch": 3}}
                                               ^^^^^^^
 ${KEYS}`,
+  },
+  'a spec that no disk could make a plan of': {
+    argv: ['validate', '--spec', 'trained.json'],
+    stderr: `error: model resnet18 has a checkpoint, so it is not trained
+  Leave out "checkpoint" to train it, or use kind "compress" or "sweep".`,
+  },
+  'a recipe that does not serve the network': {
+    argv: ['validate', '--spec', 'family.json'],
+    stderr: `error: recipe resnets says nothing about models of the family vit; it knows resnet
+  Use a recipe with "levels" for every family, such as deploy, or add "vit" under "families".`,
+  },
+  'two trainings of one output': {
+    argv: ['validate', '--spec', 'shared.json'],
+    stderr: `error: train-resnet18-cifar10-s0 and train-resnet18-cifar10-s1 would both write ${HERE}/one.pth
+  Leave out "output" where the plan has more than one task of its kind.`,
+  },
+  'a batch size that stands twice': {
+    argv: ['benchmark', '--batch-sizes', '1-4,4'],
+    stderr: `error: --batch-sizes: expected each value once, found 4 again\n${FLAGS}`,
+  },
+  'a number of classes that is none': {
+    argv: compress('--num-classes', 'ten'),
+    stderr: `error: --num-classes: expected a whole number, found ten
+  Say how many classes the checkpoint has, as in --num-classes 10.`,
   },
   'a misspelt key of --set': {
     argv: spec('typo.json', '--set', 'train={}', '--set', 'train.lrr=1'),
@@ -281,6 +326,22 @@ describe('what only a worker can see: the task fails, says so, and leaves no fil
     120_000,
   );
 });
+
+test('an environment whose host does not start ends a run once, whatever is left to do', async () => {
+  const other = new Workspace(cache);
+  const python = other.write(
+    'python',
+    `#!/bin/sh\ncase "$*" in *host.py*) echo no libgomp >&2; exit 1;; esac\nexec ${PYTHON} "$@"\n`,
+  );
+  chmodSync(python, 0o755);
+  const argv = train('fashion_mnist_mini', '--seed', '0-2', '--python', python);
+  const { exitCode, stdout, stderr } = await other.start(...argv);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
+  expect(stderr.match(/error: [\s\S]*/)?.[0]).toBe(
+    `error: the worker host (${python}) ended with exit code 1:\nno libgomp\n  Make the environment anew: capstone setup`,
+  );
+  expect(stderr.match(/no libgomp/g)).toHaveLength(1);
+}, 60_000);
 
 /** A test that needs what this machine does not allow fails, and says what it is. */
 async function needs(capability: string, command: string, ...args: string[]): Promise<void> {

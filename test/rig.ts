@@ -1,5 +1,5 @@
 /** A temporary workspace and the real program in it, steered by a test. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -46,6 +46,10 @@ export class Workspace {
     const isText = typeof value === 'string' || Buffer.isBuffer(value);
     writeFileSync(this.path(name), isText ? value : JSON.stringify(value));
     return this.path(name);
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.path(name));
   }
 
   read(name: string): string {

@@ -1,5 +1,6 @@
 /** Runs seen and steered from other processes than their own, with real workers on real data. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { follow, temporaryFolder, until, Workspace } from './rig.ts';
 
@@ -234,8 +235,13 @@ test('a run is cancelled from another process, gone on with, and removed', async
       '3 of 3 tasks to run',
     ].join('\n'),
   );
-  const resumed = await workspace.start('runs', 'resume', 'latest');
+  const results = join('runs', id, 'results.json');
+  expect(workspace.has(results)).toBe(true);
+  const resuming = workspace.start('runs', 'resume', 'latest');
+  await until(() => !workspace.has(results)); // while it runs they are those that it has measured so far
+  const resumed = await resuming;
   expect(resumed.exitCode, resumed.stderr).toBe(0);
+  expect(workspace.has(results)).toBe(true);
   expect(workspace.runs()).toEqual([id]);
   const listed = JSON.parse((await workspace.start('runs', 'list', '--json')).stdout) as object[];
   expect(listed).toMatchObject([{ id, state: 'done', tasks: { done: 3, failed: 0, total: 3 } }]);

@@ -14,6 +14,7 @@ export interface Property {
   readonly exclusiveMaximum?: number;
   readonly pattern?: string;
   readonly minItems?: number;
+  readonly maxItems?: number;
   readonly items?: Property;
   readonly properties?: Readonly<Record<string, Property>>;
   readonly additionalProperties?: Property | boolean;

@@ -92,8 +92,10 @@ function innerObjects(property: Property, path: string): [string, Property][] {
 function groupSection(group: Group, kindCount: number): string[] {
   const isTop = group.path === '';
   const rows = [...group.keys.values()].map((key) => {
-    const [first = {}] = key.byKind.values();
-    const kinds = [...key.byKind.keys()];
+    // Where a list has to be empty the key says nothing.
+    const saying = [...key.byKind].filter(([, property]) => property.maxItems !== 0);
+    const kinds = saying.map(([kind]) => kind);
+    const first = saying[0]?.[1] ?? {};
     const isKind = isTop && key.name === 'kind';
     return [
       `${code(key.name)}${key.isRequired ? ' (required)' : ''}`,
@@ -163,7 +165,7 @@ function stepSection(step: Property): string[] {
   const names = (list: readonly string[] | undefined) => (list ?? []).map(code).join(', ');
   const rules = [
     ['Never after', names(step['x-never-after'])],
-    ['Needs before it', names(step['x-needs'])],
+    ['Uses', names(step['x-needs'])],
     ['Version', String(step['x-version'] ?? '')],
   ].filter(([, value]) => value !== '');
   return [

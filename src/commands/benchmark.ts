@@ -1,8 +1,15 @@
+import { existsSync } from 'node:fs';
+import { expandJob } from '../plan/expand.ts';
+import type { Job } from '../spec/job.ts';
 import { defineCommand } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
 import { checkFlags } from './job-file.ts';
 import { jobFlags, jobFromFlags } from './job-flags.ts';
+import { placeFrom } from './place.ts';
 import { CLASSIC_DATASET } from './train.ts';
+
+/** Those of the original tool. */
+const CLASSIC_MODELS = ['resnet18', 'vit_b_16'];
 
 export default defineCommand({
   summary: 'Measure artifacts beside their originals, update benchmark_levels.csv',
@@ -10,9 +17,27 @@ export default defineCommand({
     'capstone benchmark --levels 1 --levels 2 --max-eval-samples 500',
     'capstone benchmark --levels 1-5 --batch-sizes 1,16',
   ],
-  flags: [...jobFlags('benchmark', { '--dataset': CLASSIC_DATASET }), ...EXECUTE_FLAGS],
+  flags: [
+    ...jobFlags('benchmark', {
+      '--model': `${CLASSIC_MODELS.join(', ')}: each that has all files`,
+      '--dataset': CLASSIC_DATASET,
+    }),
+    ...EXECUTE_FLAGS,
+  ],
   async run(flags, _args, io) {
-    const job = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
-    return executeJob(checkFlags(job, io.cwd), flags, io);
+    const given = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
+    const job = checkFlags(given, io.cwd);
+    const { workspace } = placeFrom(flags, io);
+    return executeJob('models' in given ? job : { ...job, models: complete(job, workspace) }, flags, io);
   },
 });
+
+/** The classic networks whose originals and artifacts are all there; where there are none, what is missing is said. */
+function complete(job: Job, workspace: string): string[] {
+  const isComplete = (model: string) =>
+    expandJob({ ...job, models: [model] }, workspace, new Map()).every(({ checkpoint, artifacts }) =>
+      [checkpoint, ...artifacts.map(({ path }) => path)].every((path) => existsSync(path)),
+    );
+  const found = CLASSIC_MODELS.filter(isComplete);
+  return found.length === 0 ? CLASSIC_MODELS.slice(0, 1) : found;
+}

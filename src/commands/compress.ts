@@ -35,6 +35,16 @@ export default defineCommand({
   async run(flags, _args, io) {
     const job = jobFromFlags('compress', flags);
     const checkpoint = flags['--checkpoint'];
+    const classes = flags['--num-classes'];
+    if (typeof classes === 'string' && !/^[1-9]\d*$/.test(classes)) {
+      throw new UserError('flag_invalid', `--num-classes: expected a whole number, found ${classes}`, [
+        'Say how many classes the checkpoint has, as in --num-classes 10.',
+      ]);
+    }
+    if (typeof checkpoint !== 'string' && typeof classes === 'string') {
+      const models = (job['models'] as string[] | undefined) ?? ['resnet18'];
+      job['models'] = models.map((name) => ({ name, num_classes: Number(classes) }));
+    }
     if (typeof checkpoint === 'string') {
       const file = resolve(io.cwd, checkpoint);
       const [model, ...others] = (job['models'] as string[] | undefined) ?? ['resnet18'];

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { EXIT, UserError } from '../errors/errors.ts';
 import { visible } from '../errors/visible.ts';
+import { refuseUnplannable } from '../plan/plan.ts';
 import { packageRoot } from '../python/package-root.ts';
 import { readRecipes } from '../run/read-recipe.ts';
 import { defineCommand } from './definition.ts';
@@ -19,7 +20,7 @@ export default defineCommand({
       ]);
     }
     const job = readJobFile(resolve(io.cwd, spec), spec, setLayers(flags, io.cwd));
-    readRecipes(job, packageRoot());
+    refuseUnplannable(job, readRecipes(job, packageRoot()));
     io.stdout.write(visible(`${spec} is a valid ${job.kind} job\n`));
     return EXIT.done;
   },

@@ -1,10 +1,13 @@
 /** What a task reads: a file that another task of the plan makes, or one that is there and is what the job says. */
 import { UserError } from '../errors/errors.ts';
+import { architecture } from '../spec/names.ts';
 import type { Artifact, Combination } from './expand.ts';
 import { type FileFacts, type Known, recipeOf } from './known.ts';
 import type { PlannedTask } from './planned.ts';
 import { type Expected, refuseCompressed, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
 import { NOTHING, type Told, toldOf } from './told.ts';
+
+const CLASSIC = 'classic';
 
 /** A file another task reads: its key, and the task of this plan that makes it, if one does. */
 export interface Input {
@@ -54,15 +57,31 @@ function factsOf(path: string, known: Known, code: string, hint: string): FileFa
   return facts;
 }
 
-function hintForCheckpoint({ given, code, model, dataset }: Combination): string {
-  if (given) return 'Check the path of "checkpoint".';
-  return code !== undefined
+function hintForCheckpoint(combination: Combination): string {
+  if (combination.given) return 'Check the path of "checkpoint".';
+  const flags = flagsOf(combination);
+  return flags === undefined
     ? 'Make it first: the same spec with kind "train".'
-    : `Make it first: capstone train --model ${model.name} --dataset ${dataset}`;
+    : `Make it first: capstone train ${flags}`;
 }
 
-function hintForArtifact({ code, isUnnamed, model, dataset }: Combination, { level }: Artifact): string {
-  return code !== undefined || isUnnamed
+function hintForArtifact(combination: Combination, { recipe, level }: Artifact): string {
+  const flags = flagsOf(combination);
+  const ofRecipe = recipe === CLASSIC ? '' : ` --recipe ${recipe}`;
+  return flags === undefined
     ? 'Make it first: the same spec with kind "compress".'
-    : `Make it first: capstone compress --model ${model.name} --dataset ${dataset} --compression-level ${level}`;
+    : `Make it first: capstone compress ${flags}${ofRecipe} --compression-level ${level}`;
+}
+
+/** What names an original on the command line; nothing where flags cannot. */
+function flagsOf({ model, dataset, seed, given }: Combination): string | undefined {
+  const known = architecture(model.name);
+  const isDefault =
+    known !== undefined &&
+    !given &&
+    model.arch === model.name &&
+    (model.stem ?? known.stems[0]) === known.stems[0] &&
+    model.image_size === known.image_size.default;
+  if (!isDefault) return undefined;
+  return `--model ${model.name} --dataset ${dataset}${seed === 0 ? '' : ` --seed ${seed}`}`;
 }

@@ -1,4 +1,5 @@
 /** The task that compresses a network by one level of a recipe. */
+import { basename } from 'node:path';
 import { UserError } from '../errors/errors.ts';
 import type { Device } from '../spec/names.ts';
 import { type Recipe, STEP_RULES, type Step } from '../spec/recipe.ts';
@@ -57,26 +58,37 @@ export function planCompression(
   const key = taskKey(keyless, known.software);
   const partial = needs.has('partial') ? { partial: known.partialFolder(key) } : {};
   const task: CompressTask = { ...keyless, key, paths: { ...keyless.paths, ...partial } };
+  const reason = reasonForFile(
+    task,
+    artifact.path,
+    [original],
+    known,
+    (record) =>
+      isSameOriginal(record, combination) &&
+      record.recipe?.name === recipe.name &&
+      record.recipe.level === artifact.level,
+  );
   return {
     task,
     label: `compress ${describe(combination)}, ${recipe.name} level ${artifact.level}`,
     needs: needsOf(original),
     exclusive: false,
     light,
-    ...reasonForFile(
-      task,
-      artifact.path,
-      [original],
-      known,
-      (record) =>
-        isSameOriginal(record, combination) &&
-        record.recipe?.name === recipe.name &&
-        record.recipe.level === artifact.level,
-    ),
+    ...(reason.upToDate && isOfAnotherOriginal(artifact.path, combination.checkpoint, known)
+      ? { upToDate: false, because: `${basename(combination.checkpoint)} was made anew since, elsewhere` }
+      : reason),
   };
 }
 
-function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step[] {
+/** Trained anew by the same task an original may have other bits: on another machine, on a GPU. */
+function isOfAnotherOriginal(artifact: string, checkpoint: string, known: Known): boolean {
+  const parent = known.files.get(artifact)?.record?.parents['checkpoint'];
+  const original = known.files.get(checkpoint);
+  return parent !== undefined && original !== undefined && parent.sha256 !== original.sha256;
+}
+
+/** A recipe's steps for networks of a family. */
+export function stepsOf(recipe: Recipe, family: string, level: Artifact['level']): Step[] {
   const levels = recipe.families?.[family]?.levels ?? recipe.levels;
   if (levels === undefined) {
     throw new UserError(

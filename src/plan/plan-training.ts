@@ -38,8 +38,12 @@ export function planTraining(
   const key = taskKey(keyless, known.software);
   const task: TrainTask = { ...keyless, key, paths: { ...keyless.paths, partial: known.partialFolder(key) } };
   const goesOn = known.partials.has(key) ? ', going on from where it was interrupted' : '';
-  const reason = reasonForFile(task, combination.checkpoint, [], known, (record) =>
-    isSameOriginal(record, combination),
+  const reason = reasonForFile(
+    task,
+    combination.checkpoint,
+    [],
+    known,
+    (record) => isSameOriginal(record, combination) && record.recipe === undefined,
   );
   return {
     task,

@@ -66,6 +66,7 @@ function afterRunning(plan: Plan): Known {
       model: { name },
       dataset: { name: dataset },
       seed: task.spec.seed,
+      parents: task.kind === 'compress' ? { checkpoint: { key: 'k', sha256: 'a' } } : {},
       ...(task.kind === 'compress' ? { recipe: task.spec.recipe } : {}),
     } as unknown as ModelRecord;
     files.set(task.paths.output, { sha256: task.kind === 'train' ? 'a' : 'b', record });
@@ -104,6 +105,24 @@ describe('planning a sweep', () => {
         'compressed_resnet18_fashion_mnist_mini_l1.pt is there, made with these settings and inputs',
       ],
       ['benchmark-resnet18-fashion_mnist_mini-s0-classic-l1', true, 'its 2 rows are there'],
+    ]);
+  });
+
+  test('an original that was made anew elsewhere is compressed again', () => {
+    const world = afterRunning(planJob(sweep(), known()));
+    const path = '/w/checkpoints/resnet18_fashion_mnist_mini.pth';
+    const files = new Map([...world.files, [path, { ...world.files.get(path), sha256: 'other' }]] as const);
+    expect(lines(planJob(sweep(), { ...world, files } as Known)).slice(1)).toEqual([
+      [
+        'compress-resnet18-fashion_mnist_mini-s0-classic-l1',
+        false,
+        'resnet18_fashion_mnist_mini.pth was made anew since, elsewhere',
+      ],
+      [
+        'benchmark-resnet18-fashion_mnist_mini-s0-classic-l1',
+        false,
+        'compress-resnet18-fashion_mnist_mini-s0-classic-l1 runs before it',
+      ],
     ]);
   });
 
@@ -456,6 +475,16 @@ describe('refusals', () => {
     );
   });
 
+  test('a training never writes over what was compressed', () => {
+    const world = afterRunning(planJob(sweep(), known()));
+    const output = '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt';
+    const job = Job.parse({ version: 1, kind: 'train', output });
+    expect(refusal(() => planJob(job, world))?.slice(0, 2)).toEqual([
+      'output_in_the_way',
+      `${output} exists and is not what train-resnet18-fashion_mnist_mini-s0 would replace`,
+    ]);
+  });
+
   test('an original or an artifact that is not there', () => {
     const compress = Job.parse({ version: 1, kind: 'compress' });
     expect(refusal(() => planJob(compress, known()))).toEqual([
@@ -469,6 +498,25 @@ describe('refusals', () => {
       '/w/compressed_models/compressed_resnet18_fashion_mnist_mini_l1.pt does not exist',
       'Make it first: capstone compress --model resnet18 --dataset fashion_mnist_mini --compression-level 1',
     ]);
+  });
+
+  test.each([
+    [{ seeds: [3] }, 'capstone train --model resnet18 --dataset fashion_mnist_mini --seed 3'],
+    [{ models: [{ name: 'mine', arch: 'resnet18' }] }, 'the same spec with kind "train".'],
+    [{ models: [{ name: 'resnet18', stem: 'cifar' }] }, 'the same spec with kind "train".'],
+    [{ models: [{ name: 'resnet18', image_size: 64 }] }, 'the same spec with kind "train".'],
+  ])('what makes the very original that is missing: %j', (change, command) => {
+    const job = Job.parse({ version: 1, kind: 'compress', levels: [1], ...change });
+    expect(refusal(() => planJob(job, known()))?.[2]).toBe(`Make it first: ${command}`);
+  });
+
+  test('what makes the very artifact that is missing', () => {
+    const files = new Map([['/w/checkpoints/resnet18_fashion_mnist_mini_s1.pth', { sha256: 'f' }]]);
+    const recipes = new Map([['mine.json', Recipe.parse({ ...recipe, name: 'mine' })]]);
+    const job = Job.parse({ version: 1, kind: 'benchmark', levels: [1], seeds: [1], recipes: ['mine.json'] });
+    expect(refusal(() => planJob(job, known({ files, recipes })))?.[2]).toBe(
+      'Make it first: capstone compress --model resnet18 --dataset fashion_mnist_mini --seed 1 --recipe mine.json --compression-level 1',
+    );
   });
 
   test('a runtime that the interpreter does not have', () => {

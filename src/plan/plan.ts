@@ -6,12 +6,14 @@ import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
 import { ARCHITECTURES } from '../spec/names.ts';
 import { nearest } from '../spec/nearest.ts';
+import type { Recipe } from '../spec/recipe.ts';
 import type { Combination } from './expand.ts';
 import { expandJob } from './expand.ts';
 import { artifactKey, type Input, type OriginalInput, readOriginal } from './input.ts';
 import type { Known } from './known.ts';
+import { taskId } from './names.ts';
 import { planBenchmark, planDenseBenchmark } from './plan-benchmark.ts';
-import { planCompression } from './plan-compression.ts';
+import { planCompression, stepsOf } from './plan-compression.ts';
 import { planTraining } from './plan-training.ts';
 import type { Plan, PlannedTask } from './planned.ts';
 import { refuseMissingRuntimes } from './refuse-input.ts';
@@ -19,13 +21,58 @@ import { NOTHING } from './told.ts';
 
 export function planJob(job: Job, known: Known): Plan {
   if ('benchmark' in job) refuseMissingRuntimes(job.benchmark.runtimes, known.software);
-  const recipeNames = new Map([...known.recipes].map(([reference, recipe]) => [reference, recipe.name]));
-  const tasks = expandJob(job, known.workspace, recipeNames)
+  const tasks = expandJob(job, known.workspace, namesOf(known.recipes))
     .map((combination) => asRecorded(combination, known))
     .flatMap((combination) => planCombination(job, combination, known));
-  refuseTwins(tasks);
-  refuseSharedOutputs(tasks);
+  const made = tasks.map(({ task }) => ({
+    id: task.id,
+    output: task.kind === 'benchmark' ? undefined : task.paths.output,
+  }));
+  refuseTwins(made);
+  refuseSharedOutputs(made);
   return { tasks: inStages(tasks) };
+}
+
+/** Refuses a job that could not be planned whatever lies on the disk, in the words of `planJob`. */
+export function refuseUnplannable(job: Job, recipes: ReadonlyMap<string, Recipe>): void {
+  const combinations = expandJob(job, '', namesOf(recipes));
+  for (const { artifacts, family, isUnnamed } of combinations) {
+    if (isUnnamed) continue; // its checkpoint says the family
+    for (const { recipe, level } of artifacts) {
+      const found = recipes.get(recipe);
+      if (found !== undefined) stepsOf(found, family, level);
+    }
+  }
+  const made = combinations.flatMap((combination) => wouldMake(job, combination, recipes));
+  refuseTwins(made);
+  refuseSharedOutputs(made);
+}
+
+/** What a task would be called, and what it would write, a benchmark no file of its own. */
+interface Making {
+  readonly id: string;
+  readonly output: string | undefined;
+}
+
+function wouldMake(
+  job: Job,
+  { model, dataset, seed, checkpoint, given, artifacts }: Combination,
+  recipes: ReadonlyMap<string, Recipe>,
+): Making[] {
+  const original = { model: model.name, dataset, seed };
+  if (job.kind === 'train') return [{ id: taskId('train', original), output: checkpoint }];
+  const trained =
+    job.kind === 'sweep' && !given ? [{ id: taskId('train', original), output: checkpoint }] : [];
+  const kind = job.kind === 'benchmark' ? 'benchmark' : 'compress';
+  const ofLevels = artifacts.map(({ recipe, level, path }) => ({
+    id: taskId(kind, original, recipes.get(recipe)?.name ?? recipe, level),
+    output: kind === 'benchmark' ? undefined : path,
+  }));
+  return [...trained, ...ofLevels];
+}
+
+function namesOf(recipes: ReadonlyMap<string, Recipe>): ReadonlyMap<string, string> {
+  return new Map([...recipes].map(([reference, recipe]) => [reference, recipe.name]));
 }
 
 /** A checkpoint of ours says itself which stem and size it has; whether it is the network named is asked when it is read. */
@@ -87,28 +134,28 @@ function inStages(tasks: readonly PlannedTask[]): PlannedTask[] {
 }
 
 /** Names label files and rows: two things of one name would be measured as one. */
-function refuseTwins(tasks: readonly PlannedTask[]): void {
+function refuseTwins(made: readonly Making[]): void {
   const seen = new Set<string>();
-  for (const { task } of tasks) {
-    if (seen.has(task.id)) {
-      throw new UserError('task_twice', `the job asks for ${task.id} twice`, [
+  for (const { id } of made) {
+    if (seen.has(id)) {
+      throw new UserError('task_twice', `the job asks for ${id} twice`, [
         'Give each model, data set and recipe a name of its own.',
       ]);
     }
-    seen.add(task.id);
+    seen.add(id);
   }
 }
 
-function refuseSharedOutputs(tasks: readonly PlannedTask[]): void {
+function refuseSharedOutputs(made: readonly Making[]): void {
   const makers = new Map<string, string>();
-  for (const { task } of tasks) {
-    if (task.kind === 'benchmark') continue;
-    const other = makers.get(task.paths.output);
+  for (const { id, output } of made) {
+    if (output === undefined) continue;
+    const other = makers.get(output);
     if (other !== undefined) {
-      throw new UserError('output_shared', `${other} and ${task.id} would both write ${task.paths.output}`, [
+      throw new UserError('output_shared', `${other} and ${id} would both write ${output}`, [
         'Leave out "output" where the plan has more than one task of its kind.',
       ]);
     }
-    makers.set(task.paths.output, task.id);
+    makers.set(output, id);
   }
 }

@@ -3,7 +3,7 @@
  * to the job's bounds. Every run has its own orchestrator process, and this is what it does.
  */
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Plan, PlannedTask } from '../plan/planned.ts';
 import type { Interpreter } from '../python/find.ts';
@@ -207,8 +207,9 @@ function roomBesideOriginal(task: Task): number {
   return bytes === undefined ? 1 : Math.max(1, Math.floor(ROTATION_BYTES / bytes) - 1);
 }
 
-/** What the run is and what it is going to do. */
+/** What the run is and what it is going to do; what an earlier execution of it came to is no longer its result. */
 function announce(run: RunRecord, { job, plan, interpreter, version, resume }: RunRequest): void {
+  rmSync(run.paths.results, { force: true });
   writeJson(run.paths.job, job);
   writeJson(run.paths.plan, plan);
   writeJson(run.paths.environment, {

@@ -1,7 +1,7 @@
 /** Tasks from the executor to their outcomes; the rows of a benchmark are in benchmark_levels.csv when it resolves. */
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { CapstoneError } from '../errors/errors.ts';
+import { CapstoneError, MachineError } from '../errors/errors.ts';
 import { parseCsv, toCsv } from '../results/csv.ts';
 import { mergeRows } from '../results/merge.ts';
 import { Row } from '../spec/row.ts';
@@ -15,8 +15,8 @@ import type { Executor } from './executor.ts';
 import type { RunRecord, Unstamped } from './run-record.ts';
 
 /**
- * One task, or several that run as one, to their ends. Never rejects for what goes wrong with a task; `onRows` gets what
- * a benchmark measured.
+ * One task, or several that run as one, to their ends. Rejects with a MachineError where none can run here, and never
+ * for what goes wrong with a task; `onRows` gets what a benchmark measured.
  */
 export async function runTasks(
   tasks: readonly Task[],
@@ -30,6 +30,8 @@ export async function runTasks(
     const ended = await executor.run(tasks.map((task) => forWorker(task, paths.taskLog(task.id), id)));
     return await Promise.all(ended.map((one) => withRowsKept(one, workspace, onRows)));
   } catch (error) {
+    // No host, no room on the disk: the next task would meet the same.
+    if (error instanceof MachineError) throw error;
     return tasks.map((task) => ({ task, outcome: failure(error) }));
   }
 }

@@ -234,7 +234,7 @@ export const TrainSettings = z
       .default(1)
       .meta({ description: 'Evaluate after every so many epochs, and after the last.' }),
   })
-  .meta({ description: 'How a network is trained.', 'x-version': 2, 'x-presets': PRESETS });
+  .meta({ description: 'How a network is trained.', 'x-version': 3, 'x-presets': PRESETS });
 
 const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
   items.superRefine((values, context) => {
@@ -265,17 +265,13 @@ export const BenchmarkSettings = z
         description: 'Accuracy on a class-balanced subset of this many test images; null: on all.',
         examples: [500],
       }),
-    batch_sizes: z
-      .array(z.number().int().min(1).max(4096))
-      .min(1)
+    batch_sizes: unique(z.array(z.number().int().min(1).max(4096)).min(1))
       .default([1, 64])
       .meta({ description: 'Latency is measured at each of these batch sizes.' }),
     runtimes: unique(z.array(Runtime).min(1))
       .default(['torch'])
       .meta({ description: 'What executes the models.', examples: [['torch', 'onnxruntime', 'openvino']] }),
-    devices: z
-      .array(z.enum(['cpu']))
-      .min(1)
+    devices: unique(z.array(z.enum(['cpu'])).min(1))
       .default(['cpu'])
       .meta({ description: 'Where the models run.' }),
     peak_memory: z.boolean().default(false).meta({

@@ -169,7 +169,7 @@ export const Finetune = z
   })
   .meta({
     description: 'Train on after pruning; the best epoch by held-out training images is kept.',
-    'x-version': 2,
+    'x-version': 3,
     'x-single-cpu': false,
     'x-needs': ['dataset', 'partial'],
     'x-never-after': [...QUANTIZED, 'specialize'],

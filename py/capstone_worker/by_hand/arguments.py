@@ -12,6 +12,7 @@ from typing import Any
 from .. import schema
 
 CLASSIC_DATASET = "cifar10"
+CLASSIC_MODELS = ("resnet18", "vit_b_16")
 """The original tool's, where none is named."""
 
 
@@ -45,7 +46,7 @@ def parse(kind: str, usage: str, argv: Sequence[str]) -> Arguments:
     )
     flags = schema.flags(kind)
     for flag in flags:
-        _add(parser, flag)
+        _add(parser, flag, kind)
     if kind == "compress":
         parser.add_argument(
             "--checkpoint",
@@ -72,7 +73,7 @@ def parse(kind: str, usage: str, argv: Sequence[str]) -> Arguments:
     return Arguments(job, **given)
 
 
-def _add(parser: argparse.ArgumentParser, flag: schema.Flag) -> None:
+def _add(parser: argparse.ArgumentParser, flag: schema.Flag, kind: str) -> None:
     if flag.schema.get("type") == "boolean":  # what is off by default is a switch
         parser.add_argument(
             flag.name, dest=flag.name, action="store_const", const=True, help=flag.schema["description"]
@@ -81,7 +82,9 @@ def _add(parser: argparse.ArgumentParser, flag: schema.Flag) -> None:
     is_list = flag.schema.get("type") == "array"
     default = [CLASSIC_DATASET] if flag.path == ("datasets",) else flag.schema.get("default")
     words = [flag.schema.get("description", "")]
-    if default is not None:
+    if kind == "benchmark" and flag.path == ("models",):
+        words.append(f"Default: {', '.join(CLASSIC_MODELS)}: each that has all files.")
+    elif default is not None:
         words.append(f"Default: {','.join(map(str, default)) if is_list else default}.")
     parser.add_argument(
         flag.name,

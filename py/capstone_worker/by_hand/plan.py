@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..keys import installed_versions, task_key
 from ..measure import cpu
 from ..training import precision
-from .arguments import CLASSIC_DATASET, Arguments
+from .arguments import CLASSIC_DATASET, CLASSIC_MODELS, Arguments
 from .originals import Original, originals
 from .outputs import refuse_folders, refuse_in_the_way, refuse_shared, refuse_unwritable
 
@@ -129,6 +129,8 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
 
 def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
     job = _checked(arguments.job)
+    if "models" not in arguments.job:
+        job["models"] = _complete(job, workspace)
     settings, threads = _settings_and_threads(job["benchmark"])
     tasks = []
     for original, reference, level in product(originals(job), job["recipes"], job["levels"]):
@@ -149,7 +151,7 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
             },
             "inputs": {
                 "original": _key_inside(checkpoint, "checkpoint", _how_to_train(original)),
-                "artifact": _key_inside(artifact, "artifact", _how_to_compress(original, level)),
+                "artifact": _key_inside(artifact, "artifact", _how_to_compress(original, recipe, level)),
                 "dataset": digest(data),
             },
             "cpu": {"model": cpu.cpu_model(), "isa": cpu.isa_flags()},
@@ -157,6 +159,23 @@ def _benchmarks(arguments: Arguments, workspace: Path) -> list[Task]:
         }
         tasks.append(_with_key(task))
     return tasks
+
+
+def _complete(job: Mapping[str, Any], workspace: Path) -> Sequence[str]:
+    """The classic networks whose files are all there; where there are none, what is missing is said."""
+    names = [recipes.read(reference)["name"] for reference in job["recipes"]]
+
+    def is_complete(model: str) -> bool:
+        return all(
+            path.exists()
+            for original in originals({**job, "models": [model]})
+            for path in (
+                original.checkpoint(workspace),
+                *(original.artifact(workspace, name, level) for name, level in product(names, job["levels"])),
+            )
+        )
+
+    return [model for model in CLASSIC_MODELS if is_complete(model)] or CLASSIC_MODELS[:1]
 
 
 def _elsewhere(device: str) -> dict[str, str]:
@@ -260,14 +279,17 @@ def _key_inside(path: Path, what: str, hint: str) -> str:
 
 
 def _how_to_train(original: Original) -> str:
-    return f"Make it first: py/train.py --model {original.model['name']} --dataset {original.dataset}"
+    return f"Make it first: py/train.py {_flags(original)}"
 
 
-def _how_to_compress(original: Original, level: int) -> str:
-    return (
-        f"Make it first: py/compress.py --model {original.model['name']} --dataset {original.dataset} "
-        f"--compression-level {level}"
-    )
+def _how_to_compress(original: Original, recipe: str, level: int) -> str:
+    of_recipe = "" if recipe == "classic" else f" --recipe {recipe}"
+    return f"Make it first: py/compress.py {_flags(original)}{of_recipe} --compression-level {level}"
+
+
+def _flags(original: Original) -> str:
+    seed = f" --seed {original.seed}" if original.seed else ""
+    return f"--model {original.model['name']} --dataset {original.dataset}{seed}"
 
 
 def _absolute(workspace: Path, path: str | Path) -> Path:

@@ -134,6 +134,27 @@ def test_benchmark(workspace: Path) -> None:
         assert float(speedup) == pytest.approx(row["speedup_vs_best_original"], abs=0.011)
 
 
+def test_both_classic_networks_are_measured_where_their_files_are_there(
+    workspace: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(workspace, tmp_path, dirs_exist_ok=True)
+    files = [
+        "checkpoints/{}_" + f"{DATASET}.pth",
+        "compressed_models/compressed_{}_" + f"{DATASET}_l1.pt",
+    ]
+
+    def planned(*levels: int) -> list[str]:
+        argv = ["--dataset", DATASET, "--levels", ",".join(map(str, levels))]
+        return [task["id"] for task in plan(parse("benchmark", "", argv), tmp_path)]
+
+    of_resnet = f"benchmark-resnet18-{DATASET}-s0-classic-l"
+    assert planned(1) == [f"{of_resnet}1"]
+    for name in files:  # whatever they hold: they are asked for their keys alone
+        shutil.copy(tmp_path / name.format("resnet18"), tmp_path / name.format("vit_b_16"))
+    assert planned(1) == [f"{of_resnet}1", f"benchmark-vit_b_16-{DATASET}-s0-classic-l1"]
+    assert planned(1, 3) == [f"{of_resnet}1", f"{of_resnet}3"], "its level 3 is not there"
+
+
 def test_large_networks_are_not_measured_all_at_once(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +319,10 @@ def test_files_that_are_not_there(workspace: Path, tmp_path: Path) -> None:
         "artifact_missing",
         f"{workspace / 'compressed_models' / f'compressed_resnet18_{DATASET}_l2.pt'} does not exist",
         f"Make it first: py/compress.py --model resnet18 --dataset {DATASET} --compression-level 2",
+    )
+    arguments = parse("compress", "", ["--dataset", DATASET, "--seed", "7"])
+    assert refusal(arguments, tmp_path)[2] == (
+        f"Make it first: py/train.py --model resnet18 --dataset {DATASET} --seed 7"
     )
 
 

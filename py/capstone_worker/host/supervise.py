@@ -218,7 +218,8 @@ class Supervisor:
         # Both sides set the group: whoever is first, it exists before anyone signals it.
         with suppress(PermissionError, ProcessLookupError):  # gone on to an exec, or dead: it came first
             os.setpgid(pid, pid)
-        meter = UsageMeter(pid, on_gpu=tasks[0].get("device") == "cuda")
+        spec = tasks[0].get("spec")  # which the host hands on as it is
+        meter = UsageMeter(pid, on_gpu=isinstance(spec, dict) and spec.get("device") == "cuda")
         return _Child(tuple(task["id"] for task in tasks), pid, read_end, meter)
 
     def _in_child(

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
-from filelock import FileLock
-
 from ..artifact.write import write_atomic
 from ..data.cache_home import cache_home
+from ..locked import locked
+from ..report import Report, ShouldStop
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,6 +25,8 @@ def kept(
     compute: Callable[[], T],
     encode: Callable[[T], bytes | None],
     decode: Callable[[bytes], T],
+    report: Report,
+    should_stop: ShouldStop,
 ) -> T:
     """The value of that key: the one that is kept, else the computed one, which is kept from now on.
 
@@ -36,14 +38,17 @@ def kept(
         compute: makes the value.
         encode: the value as bytes; None: not worth keeping.
         decode: the opposite; ValueError, KeyError or TypeError where the bytes are damaged.
+        report: told the phase ``wait`` where another process computes it.
+        should_stop: asked meanwhile.
 
     Raises:
+        Stopped: asked to stop while waiting.
         UserError, MachineError: as `artifact.write.write_atomic`; and whatever ``compute`` raises.
     """
     digest = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
     path = cache_home() / kind / digest
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with locked(path.with_name(f"{digest}.lock"), report, should_stop):
         try:
             return decode(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError, EOFError):

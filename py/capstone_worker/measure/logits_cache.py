@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..report import Report, ShouldStop
 from .kept import kept
 
 
@@ -18,7 +20,9 @@ class LogitsKey:
     """Everything that can change a logit.
 
     Attributes:
-        model_sha256: of the model file, which holds normalisation and input size.
+        model_sha256: of the model file.
+        record: what the file, and of a foreign one the spec, says of it: stem, input size,
+            normalisation, code.
         dataset_digest: of the data set's content.
         eval_samples: test images, chosen with ``seed``.
         seed: of the choice.
@@ -29,6 +33,7 @@ class LogitsKey:
     """
 
     model_sha256: str
+    record: Mapping[str, Any]
     dataset_digest: str
     eval_samples: int
     seed: int
@@ -38,7 +43,9 @@ class LogitsKey:
     threads: int
 
 
-def cached_logits(key: LogitsKey, compute: Callable[[], Tensor]) -> Tensor:
+def cached_logits(
+    key: LogitsKey, compute: Callable[[], Tensor], report: Report, should_stop: ShouldStop
+) -> Tensor:
     """The logits (N, C) float32 of that key; raises as `kept`."""
 
     def encode(logits: Tensor) -> bytes:
@@ -52,4 +59,4 @@ def cached_logits(key: LogitsKey, compute: Callable[[], Tensor]) -> Tensor:
             raise ValueError("not the logits of these images")
         return torch.from_numpy(array)
 
-    return kept("logits", key, compute, encode, decode)
+    return kept("logits", key, compute, encode, decode, report, should_stop)

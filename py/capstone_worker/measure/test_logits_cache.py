@@ -6,10 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from capstone_worker.measure.logits_cache import LogitsKey, cached_logits
+from capstone_worker.errors import Stopped
+from capstone_worker.locked import locked
+from capstone_worker.measure import logits_cache
+from capstone_worker.measure.logits_cache import LogitsKey
+from capstone_worker.report import Event, never_stop
 
 KEY = LogitsKey(
     model_sha256="a" * 64,
+    record={"model": {"image_size": 32}, "normalisation": {"mean": [0.5] * 3, "std": [0.5] * 3}},
     dataset_digest="b" * 64,
     eval_samples=5,
     seed=0,
@@ -19,6 +24,10 @@ KEY = LogitsKey(
     threads=2,
 )
 LOGITS = torch.randn(5, 10)
+
+
+def cached_logits(key: LogitsKey, compute: Callable[[], Tensor]) -> Tensor:
+    return logits_cache.cached_logits(key, compute, lambda event: None, never_stop)
 
 
 def never() -> Tensor:
@@ -34,6 +43,9 @@ def test_computed_once() -> None:
     "other",
     [
         replace(KEY, model_sha256="c" * 64),
+        replace(KEY, record={**KEY.record, "model": {"image_size": 64}}),
+        replace(KEY, record={**KEY.record, "normalisation": {"mean": [0.4] * 3, "std": [0.5] * 3}}),
+        replace(KEY, record={**KEY.record, "code": {"function": "net", "sha256": "c" * 64}}),
         replace(KEY, dataset_digest="c" * 64),
         replace(KEY, eval_samples=6),
         replace(KEY, seed=1),
@@ -67,3 +79,13 @@ def test_a_failure_leaves_nothing() -> None:
     with pytest.raises(AssertionError):
         cached_logits(KEY, never)
     assert torch.equal(cached_logits(KEY, lambda: LOGITS), LOGITS)
+
+
+def test_who_waits_for_another_process_can_be_stopped(cache: Path) -> None:
+    cached_logits(KEY, lambda: LOGITS)
+    (file,) = (path for path in (cache / "logits").iterdir() if path.suffix != ".lock")
+    lock = file.with_name(f"{file.name}.lock")
+    events: list[Event] = []
+    with locked(lock, events.append, never_stop), pytest.raises(Stopped):
+        logits_cache.cached_logits(KEY, never, events.append, lambda: bool(events))
+    assert events == [{"type": "phase", "phase": "wait"}]

@@ -54,7 +54,7 @@ class Finetune:
     name: ClassVar[str] = "finetune"
 
     def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
-        """The network after its best epoch; the record tells which, and its accuracy on what was held out.
+        """The network after its best epoch; the record tells which, and how many held-out percent.
 
         Raises:
             UserError: ``finetune_impossible``: nothing in it can be trained; ``training_diverged``.
@@ -93,7 +93,12 @@ class Finetune:
             keep_rounded(tuned)
         return Applied(
             tuned.eval(),
-            {**self._record(), "kept_epoch": result.kept_epoch, "deterministic": result.deterministic},
+            {
+                **self._record(),
+                "kept_epoch": result.kept_epoch,
+                "held_out_acc": result.acc,
+                "deterministic": result.deterministic,
+            },
         )
 
     def _config(self) -> TrainConfig:

@@ -25,7 +25,8 @@ def fold_batch_norms(network: fx.GraphModule) -> int:
         conv = modules.get(before.target) if before.op == "call_module" else None
         if not isinstance(conv, nn.Conv2d) or len(before.users) > 1 or calls[before.target] > 1:
             continue
-        network.add_submodule(before.target, fuse_conv_bn_eval(conv, norm))
+        modules[before.target] = fuse_conv_bn_eval(conv, norm)  # another batch norm may follow
+        network.add_submodule(before.target, modules[before.target])
         node.replace_all_uses_with(before)
         network.graph.erase_node(node)
         folded += 1

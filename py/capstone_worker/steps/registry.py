@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import fx
 
 from ..errors import UserError
+from ..models.file import load_model, save_model
 from ..report import Report, phase
-from .base import Context, Step
+from .base import Applied, Context, Step
 from .finetune import Finetune
 from .pack import Pack
 from .prune_depth import PruneDepth
@@ -31,6 +34,8 @@ _STEPS: tuple[type[Step], ...] = (
     Pack,
 )
 STEPS = {step.name: step for step in _STEPS}
+
+_KEPT = "applied.pt"
 
 
 def apply_steps(
@@ -54,10 +59,29 @@ def apply_steps(
     for index, step in enumerate([_make(spec) for spec in steps]):
         phase(report, step.name)
         partial = context.partial / f"{index}-{step.name}" if context.partial else None
-        applied = step.apply(network, replace(context, partial=partial), report)
+        applied = (partial and _kept(partial)) or step.apply(
+            network, replace(context, partial=partial), report
+        )
+        if partial and not applied.record.get("deterministic", True):
+            _keep(partial, applied, context.image_size)
         network = applied.network
         records.append(applied.record)
     return network, records
+
+
+def _keep(partial: Path, applied: Applied, image_size: int) -> None:
+    """What applied again would come out otherwise: what an interrupted step behind it goes on from."""
+    (_, classes) = applied.network(torch.zeros(1, 3, image_size, image_size)).shape
+    model = {"arch": partial.name, "num_classes": classes, "image_size": image_size}
+    save_model(partial / _KEPT, applied.network, {"model": model, "applied": applied.record})
+
+
+def _kept(partial: Path) -> Applied | None:
+    try:
+        loaded = load_model(partial / _KEPT)
+    except UserError:  # not there, or damaged
+        return None
+    return Applied(loaded.network, loaded.record["applied"])
 
 
 def _make(spec: Mapping[str, Any]) -> Step:

@@ -67,6 +67,7 @@ def test_it_learns_keeps_the_best_epoch_and_leaves_what_it_was_given(few_images:
     held_out = [event["values"]["acc"] for event in events if event.get("split") == "test"]
     assert len(held_out) == 4
     assert found.record["kept_epoch"] == 1 + held_out.index(max(held_out))
+    assert found.record["held_out_acc"] == max(held_out)
     assert found.record["deterministic"] is True
     assert all(torch.equal(a, b) for a, b in zip(before, weights(network), strict=True))
     assert not found.network.training

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from torch import fx, nn
 
 from .. import recipes
-from ..errors import UserError
+from ..errors import Stopped, UserError
 from ..graph.trace import trace
 from ..measure.latency import Timed
 from ..measure.macs import macs
@@ -23,7 +23,7 @@ from ..models.build import build
 from ..models.file import load_model, save_model
 from ..report import Event
 from . import prune_structured
-from .conftest import at
+from .conftest import at, with_images
 from .latency_goal import AFTER, BEFORE, LatencyGoal
 from .prune_structured import PruneStructured
 from .registry import apply_steps
@@ -35,6 +35,21 @@ STEP = {
     "importance": "l2",
     "scope": "layer",
     "round_to": 8,
+}
+FINETUNE = {
+    "epochs": 2,
+    "lr": 0.05,
+    "batch_size": 64,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 0.0,
+    "augment": "flip",
+    "cutout": 0,
+    "label_smoothing": 0.0,
+    "ema_decay": 0.0,
+    "precision": "fp32",
+    "distill": None,
+    "weight_bits": None,
+    "max_train_samples": None,
 }
 AT_32 = at(32)
 
@@ -154,6 +169,26 @@ def test_a_latency_out_of_reach(resnet20: fx.GraphModule, monkeypatch: pytest.Mo
         "prune_structured: 20% of the latency at batch size 4 can be removed, 30% are wanted",
         "Lower ratio, or prune_depth before it",
     )
+
+
+def test_what_an_interrupted_finetune_goes_on_from_is_kept(
+    resnet20: fx.GraphModule, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Measured again the latency is another, and so would be the network that is fine-tuned."""
+    steps = [{**STEP, "ratio": 0.5}, {"step": "finetune", **FINETUNE}]
+    context = replace(with_images(), original=resnet20, partial=tmp_path)
+    monkeypatch.setattr(prune_structured, "time_against", always(2.0))
+    before: list[Event] = []
+    has_trained = replace(context, should_stop=lambda: any(event["type"] == "metric" for event in before))
+    with pytest.raises(Stopped):
+        apply_steps(resnet20, steps, has_trained, before.append)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0-prune_structured", "1-finetune"]
+    monkeypatch.setattr(prune_structured, "time_against", always(1.25))  # now it would be out of reach
+    events: list[Event] = []
+    network, (pruned, tuned) = apply_steps(resnet20, steps, context, events.append)
+    assert (pruned["speedup"], pruned["deterministic"], tuned["deterministic"]) == (2.0, False, True)
+    assert not [event for event in events if event["type"] == "log"], "the state was that of the same network"
+    assert pruned["params_after"] == sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_what_the_other_targets_leave_in_a_file_is_what_it_was(resnet20: fx.GraphModule) -> None:

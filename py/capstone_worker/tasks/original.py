@@ -30,6 +30,7 @@ class _BestKey:
     """Everything that can change which runtime is the best and by how much, on one machine."""
 
     model_sha256: str
+    record: Mapping[str, Any]
     dataset_digest: str
     eval_samples: int
     batch_size: int
@@ -76,6 +77,7 @@ class Original:
         prepared = self.prepare(runtime)
         key = LogitsKey(
             model_sha256=self._model.sha256,
+            record=self._model.record,
             dataset_digest=self._evaluation.dataset_digest,
             eval_samples=len(self._evaluation.labels),
             seed=SUBSET_SEED,
@@ -84,7 +86,12 @@ class Original:
             software=installed_versions(),
             threads=self._threads,
         )
-        return cached_logits(key, lambda: self._said(prepared.forward, "evaluate original"))
+        return cached_logits(
+            key,
+            lambda: self._said(prepared.forward, "evaluate original"),
+            self._report,
+            self._should_stop,
+        )
 
     def best(self, batch: Tensor) -> BestOriginal:
         """Where it is fastest without loss; kept where the measurement was steady.
@@ -94,6 +101,7 @@ class Original:
         """
         key = _BestKey(
             model_sha256=self._model.sha256,
+            record=self._model.record,
             dataset_digest=self._evaluation.dataset_digest,
             eval_samples=len(self._evaluation.labels),
             batch_size=len(batch),
@@ -113,7 +121,15 @@ class Original:
             best, is_steady = found
             return json.dumps(asdict(best)).encode() if is_steady else None
 
-        best, _ = kept("originals", key, find, encode, lambda data: (BestOriginal(**json.loads(data)), True))
+        best, _ = kept(
+            "originals",
+            key,
+            find,
+            encode,
+            lambda data: (BestOriginal(**json.loads(data)), True),
+            self._report,
+            self._should_stop,
+        )
         return best
 
     def _loses_nothing(self, forward: Forward) -> bool:

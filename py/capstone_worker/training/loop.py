@@ -52,7 +52,7 @@ class TrainResult:
     """What a training came to.
 
     Attributes:
-        acc: percent of the whole test split, in fp32.
+        acc: percent of the whole test split, in fp32, of the network as it is left.
         loss: mean cross-entropy there, without label smoothing.
         epochs: trained.
         images_per_s: training images by the seconds spent in steps, over all processes that took part.
@@ -107,9 +107,12 @@ def train(
     keep_freed_memory()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(network.parameters()).device
-    data = _near(data, device)
+    is_gpu = device.type == "cuda"
+    if is_gpu:  # without it cuBLAS has no deterministic algorithms; it looks at its first product
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # One part for all seeds: runs that differ in their seed alone stay comparable.
     indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
+    data = _near(data, device)
     idle = IdleTaps(network, data.train_images.shape[-1])
     optimizer = make_optimizer(network, config)
     average = moving_average(network, config.ema_decay) if config.ema_decay else None
@@ -131,9 +134,6 @@ def train(
         _Sums(device),
     )
     at = (restore(partial, training.stateful, report) if partial else None) or Progress()
-    is_gpu = device.type == "cuda"
-    if is_gpu:  # without it cuBLAS has no deterministic algorithms
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     convolutions = nullcontext() if is_gpu else FastConvolutions()
     steps = training.steps_per_epoch
     try:
@@ -150,6 +150,8 @@ def train(
         idle.put_back(network, decayed(config, at.epoch * steps + at.step, steps))
         raise
     kept_epoch = at.best_epoch or config.epochs
+    if best:
+        acc, loss = at.best_acc, at.best_loss
     if best or average:
         network.load_state_dict((best or average.module).state_dict())  # type: ignore[union-attr]
         network.eval()
@@ -253,7 +255,8 @@ class _Training:
                 saved = self.clock()
             if stops:
                 raise Stopped
-        values = {"loss": at.loss_sum / at.seen, "acc": 100 * at.correct / at.seen, "lr": self._lr(at)}
+        lr = self._lr(at.epoch, at.step - 1)
+        values = {"loss": at.loss_sum / at.seen, "acc": 100 * at.correct / at.seen, "lr": lr}
         self.report({"type": "metric", "split": "train", "epoch": at.epoch + 1, "values": values})
         at.begin_next_epoch()
         self._save(at)
@@ -284,7 +287,7 @@ class _Training:
         if self.best and acc > at.best_acc:
             self.best.load_state_dict(network.state_dict())
             self.best.eval()
-            at.best_acc, at.best_epoch = acc, at.epoch
+            at.best_acc, at.best_loss, at.best_epoch = acc, loss, at.epoch
         return acc, loss
 
     def has_deterministic_algorithms(self) -> bool:
@@ -301,7 +304,7 @@ class _Training:
         return True
 
     def _step(self, batch: Epoch, at: Progress) -> None:
-        lr = self._lr(at)
+        lr = self._lr(at.epoch, at.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         _seed_dropout(random_state(self.seed, at.epoch, at.step))
@@ -354,8 +357,8 @@ class _Training:
             }
         )
 
-    def _lr(self, at: Progress) -> float:
-        return learning_rate(self.config, at.epoch * self.steps_per_epoch + at.step, self.steps_per_epoch)
+    def _lr(self, epoch: int, step: int) -> float:
+        return learning_rate(self.config, epoch * self.steps_per_epoch + step, self.steps_per_epoch)
 
     def _on_device(self, images: Tensor) -> Tensor:
         return normalized(images.to(self.device), self.data.mean, self.data.std)

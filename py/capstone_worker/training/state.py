@@ -15,10 +15,10 @@ from torch.optim import Optimizer
 
 from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
-from ..errors import CapstoneError
+from ..errors import CapstoneError, UserError
 from ..report import Report, log
 
-FORMAT = "training_state 2"
+FORMAT = "training_state 3"
 GENERATIONS = 2
 
 
@@ -34,6 +34,7 @@ class Progress:
         correct: how many of them were classified correctly when seen.
         seconds: spent in steps since the beginning, over all processes.
         best_acc: percent, the highest of the evaluations, where the best epoch is kept; below 0: none yet.
+        best_loss: at that evaluation.
         best_epoch: after which it was reached; 0: none yet.
     """
 
@@ -44,6 +45,7 @@ class Progress:
     correct: int = 0
     seconds: float = 0.0
     best_acc: float = -1.0
+    best_loss: float = 0.0
     best_epoch: int = 0
 
     def begin_next_epoch(self) -> None:
@@ -92,23 +94,44 @@ def save(folder: Path, training: Stateful, progress: Progress) -> None:
     path = folder / f"{progress.epoch:06d}-{progress.step:08d}.pt"
     write_model(path, tensors, {"format": FORMAT, "progress": asdict(progress)})
     for old in _newest_first(folder)[GENERATIONS:]:
-        old.unlink()
+        old.unlink(missing_ok=True)  # another run that trains the same may have been faster
 
 
 def restore(folder: Path, training: Stateful, report: Report) -> Progress | None:
     """Put networks and optimizer into the newest readable state; None, and nothing done, without one.
 
-    A state that cannot be read is removed and a warning logged.
+    A state that cannot be read, or is not of this training, is removed and a warning logged.
     """
     for path in _newest_first(folder):
         try:
             state = read_model(path)
+            _check_fits(path, state, training)
         except CapstoneError as error:
-            log(report, "warning", f"Training state unreadable, using the one before: {error.message}")
-            path.unlink()
+            log(report, "warning", f"Training state unusable, using the one before: {error.message}")
+            path.unlink(missing_ok=True)
             continue
         return _apply(state, training)
     return None
+
+
+def _check_fits(path: Path, state: ModelFile, training: Stateful) -> None:
+    """Refuse what another version wrote, or a training of a network of other shapes.
+
+    Raises:
+        UserError: ``training_state_unfit``.
+    """
+    found = {
+        name: tensor.shape
+        for name, tensor in state.tensors.items()
+        if name.partition(".")[0] in ("model", "average", "best")
+    }
+    expected = {
+        f"{kind}.{name}": tensor.shape
+        for kind, network in training.networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+    if (state.record or {}).get("format") != FORMAT or found != expected:
+        raise UserError("training_state_unfit", f"{path} is of another training or version", "")
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -75,12 +75,26 @@ def test_leaves_grouped_and_dilated_convolutions_alone() -> None:
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_the_mean_of_one_number_is_not_computed(size: int) -> None:
-    maps = torch.randn(3, 5, size, size)
+    maps = torch.randn(3, 5, size, size, requires_grad=True)
     pool = nn.AdaptiveAvgPool2d((1, 1))
     with FastConvolutions():
         found = pool(maps)
-    assert (found is maps) == (size == 1)
+    assert (type(found.grad_fn).__name__ == "CloneBackward0") == (size == 1)
     assert torch.equal(found, pool(maps))
+
+
+def test_a_mean_in_bfloat16_is_torchs() -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(3, 5, 4, 4).to(torch.bfloat16).requires_grad_(True)
+    pool = nn.AdaptiveAvgPool2d(1)
+    with FastConvolutions():
+        found = pool(maps)
+    expected = pool(maps)
+    assert found.dtype is torch.bfloat16
+    torch.testing.assert_close(found, expected, rtol=0.01, atol=0.001)
+    (gradient,) = torch.autograd.grad(found.float().square().sum(), maps)
+    (judge,) = torch.autograd.grad(expected.float().square().sum(), maps)
+    torch.testing.assert_close(gradient, judge, rtol=0.02, atol=0.001)
 
 
 def test_the_same_loss_curve() -> None:

@@ -14,6 +14,7 @@ from capstone_worker.models.vit import VisionTransformer
 from capstone_worker.report import Event, ShouldStop, never_stop
 from capstone_worker.training.config import TrainConfig
 from capstone_worker.training.loop import TrainResult, train
+from capstone_worker.training.schedule import learning_rate
 
 NewNetwork = Callable[[], nn.Module]
 
@@ -156,7 +157,25 @@ def test_torn_state_falls_back_to_the_one_before(
     assert_same_bits(resumed, undisturbed)
     (warning,) = [event for event in events if event["type"] == "log"]
     assert warning["level"] == "warning"
-    assert warning["message"].startswith(f"Training state unreadable, using the one before: {newest}: ")
+    assert warning["message"].startswith(f"Training state unusable, using the one before: {newest}: ")
+
+
+def test_the_state_of_another_network_is_not_gone_on_from(
+    new_network: NewNetwork, tiny: Dataset, config: TrainConfig, tmp_path: Path
+) -> None:
+    """As where a step before a training came out otherwise than when it was interrupted."""
+    other = new_network()
+    other[-1] = nn.Linear(32, 12)
+    with pytest.raises(Stopped):
+        run(other, tiny, config, tmp_path, stop_at(8))
+    events: list[Event] = []
+    undisturbed, begun_anew = new_network(), new_network()
+    run(begun_anew, tiny, config, tmp_path, report=events.append)
+    run(undisturbed, tiny, config)
+    assert_same_bits(begun_anew, undisturbed)
+    warnings = [event["message"] for event in events if event["type"] == "log"]
+    assert len(warnings) == 2
+    assert all("is of another training" in warning for warning in warnings)
 
 
 def test_saves_each_minute(
@@ -199,6 +218,32 @@ def test_events(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> 
     ]
     assert metrics[0]["values"].keys() == {"loss", "acc", "lr"}
     assert metrics[2]["values"] == {"loss": result.loss, "acc": result.acc}
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_the_rate_that_is_told_is_that_of_the_last_step(
+    new_network: NewNetwork,
+    tiny: Dataset,
+    config: TrainConfig,
+    schedule: Literal["one_cycle", "cosine", "constant"],
+) -> None:
+    """Also where it has only just stopped rising."""
+    rising = replace(config, epochs=2, warmup_epochs=2, schedule=schedule)
+    events: list[Event] = []
+    run(new_network(), tiny, rising, report=events.append)
+    told = [event["values"]["lr"] for event in events if event.get("split") == "train"]
+    assert told == [learning_rate(rising, step, 4) for step in (3, 7)]
+
+
+def test_the_best_is_what_is_told_of(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    """With a rate that ruins what was learnt, the best is not the last."""
+    events: list[Event] = []
+    ruinous = replace(config, epochs=4, lr=0.5, schedule="constant")
+    result = run(new_network(), tiny, ruinous, report=events.append, keep_best=True)
+    told = [event["values"] for event in events if event.get("split") == "test"]
+    assert told[result.kept_epoch - 1] == {"loss": result.loss, "acc": result.acc}
+    assert result.acc == max(values["acc"] for values in told)
+    assert result.kept_epoch < 4
 
 
 def test_a_part_of_the_images(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:

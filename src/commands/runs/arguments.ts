@@ -1,7 +1,10 @@
+import { hostname } from 'node:os';
 import { UserError } from '../../errors/errors.ts';
 import { nearest } from '../../spec/nearest.ts';
 import { taskOf } from '../../state/select.ts';
 import type { RunView, TaskView } from '../../state/view.ts';
+import type { LockOwner } from '../../store/lock.ts';
+import { runPaths } from '../../store/paths.ts';
 import type { Argument } from '../definition.ts';
 
 export const RUN_ARGUMENT: Argument = {
@@ -9,6 +12,14 @@ export const RUN_ARGUMENT: Argument = {
   description: 'An id, the beginning of one, the name of a job that ran once, or latest.',
   required: true,
 };
+
+/** Of a process on another machine, or in a container that is gone, nobody here can see whether it lives. */
+export function ifItIsGone(workspace: string, id: string, { pid, host }: LockOwner): string[] {
+  if (host === hostname()) return [];
+  return [
+    `Process ${pid} on ${host} cannot be seen from here. If it is gone, remove ${runPaths(workspace, id).lock}`,
+  ];
+}
 
 /** The task that is meant: an id, or any part of one that no other task has. */
 export function findTask(view: RunView, name: string): TaskView {

@@ -2,10 +2,10 @@ import { EXIT, UserError } from '../../errors/errors.ts';
 import type { TaskState } from '../../state/view.ts';
 import { runPaths } from '../../store/paths.ts';
 import { appendRequest } from '../../store/requests.ts';
-import { findRun } from '../../store/runs.ts';
+import { findRun, readRunEnds } from '../../store/runs.ts';
 import { defineCommand } from '../definition.ts';
 import { PLACE_FLAGS, placeFrom } from '../place.ts';
-import { findTask, RUN_ARGUMENT } from './arguments.ts';
+import { findTask, ifItIsGone, RUN_ARGUMENT } from './arguments.ts';
 import { readState } from './read-summary.ts';
 
 const CANCELLABLE: readonly TaskState[] = ['planned', 'queued', 'running'];
@@ -38,7 +38,9 @@ export const cancel = defineCommand({
     const { requests } = runPaths(workspace, id);
     if (args[1] === undefined) {
       appendRequest(requests, { type: 'cancel', ts });
-      io.stderr.write(`Asked run ${id} to stop; what it has done is kept.\n`);
+      const { owner } = readRunEnds(workspace, id);
+      const gone = owner === undefined ? [] : ifItIsGone(workspace, id, owner);
+      io.stderr.write([`Asked run ${id} to stop; what it has done is kept.`, ...gone, ''].join('\n'));
       return EXIT.done;
     }
     const task = findTask(view, args[1]);

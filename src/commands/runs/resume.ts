@@ -7,7 +7,7 @@ import { EXECUTE_FLAGS, executeJob } from '../execute-job.ts';
 import { readRunJob } from '../job-file.ts';
 import { placeFrom } from '../place.ts';
 import { TRUST_FLAG } from '../trust-code.ts';
-import { RUN_ARGUMENT } from './arguments.ts';
+import { ifItIsGone, RUN_ARGUMENT } from './arguments.ts';
 
 export const resume = defineCommand({
   summary: 'Go on with a run in its own folder: everything that is not up to date',
@@ -26,7 +26,7 @@ export async function resumeRun(name: string, flags: FlagValues, io: Io): Promis
     throw new UserError(
       'run_running',
       `run ${id} is running already, as process ${owner.pid} on ${owner.host}`,
-      [`See where it stands: capstone runs show ${id}`],
+      [`See where it stands: capstone runs show ${id}`, ...ifItIsGone(workspace, id, owner)],
     );
   }
   const { job } = runPaths(workspace, id);

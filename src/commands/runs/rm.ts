@@ -6,7 +6,7 @@ import { formatBytes } from '../../units.ts';
 import { ask, canAsk } from '../ask.ts';
 import { defineCommand, type FlagValues, type Io } from '../definition.ts';
 import { PLACE_FLAGS, placeFrom } from '../place.ts';
-import { RUN_ARGUMENT } from './arguments.ts';
+import { ifItIsGone, RUN_ARGUMENT } from './arguments.ts';
 
 export const rm = defineCommand({
   summary: 'Remove runs with their logs, or caches; models and benchmark_levels.csv stay',
@@ -45,7 +45,8 @@ export const rm = defineCommand({
 
 /** All of them may be removed, or none is. */
 function wanted(workspace: string, flags: FlagValues, args: readonly string[]): string[] {
-  const isRunning = (id: string) => readRunEnds(workspace, id).owner?.alive === true;
+  const ownerOf = (id: string) => readRunEnds(workspace, id).owner;
+  const isRunning = (id: string) => ownerOf(id)?.alive === true;
   if (flags['--all-finished'] === true) return runIds(workspace).filter((id) => !isRunning(id));
   if (args.length === 0 && flags['--cache'] === true) return [];
   if (args.length === 0) {
@@ -56,8 +57,10 @@ function wanted(workspace: string, flags: FlagValues, args: readonly string[]): 
   const ids = [...new Set(args.map((name) => findRun(workspace, name)))];
   const [running] = ids.filter(isRunning);
   if (running !== undefined) {
+    const owner = ownerOf(running);
     throw new UserError('run_running', `run ${running} is running`, [
       `Stop it first: capstone runs cancel ${running}`,
+      ...(owner === undefined ? [] : ifItIsGone(workspace, running, owner)),
     ]);
   }
   return ids;
