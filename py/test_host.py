@@ -398,6 +398,8 @@ def test_so_is_the_gpu_of_one_that_computes_there(tmp_path: Path, monkeypatch: p
         task = host.start("takes_its_time", device="cuda")
         usage = host.until(lambda event: event.get("gpu_percent") is not None)
         assert (usage["task"], usage["gpu_percent"], usage["gpu_memory_bytes"]) == (task, 73, 1024 << 20)
+        host.cancel(task, 30)
+        assert host.life_of(task)[-1]["exit_code"] == 130
     finally:
         host.kill()
 
