@@ -107,10 +107,10 @@ function checkpointDigest(workspace: Workspace): string {
 test('a reader that the same Ctrl-C stopped takes nothing along', async () => {
   const workspace = new Workspace(cache);
   const program = workspace.start('run', '--spec', workspace.write('job.json', TRAINING));
-  await until(
-    () =>
-      workspace.has('runs') && workspace.read(`runs/${workspace.runs()[0]}/events.ndjson`).includes('"test"'),
-  );
+  await until(() => {
+    const events = `runs/${workspace.has('runs') ? workspace.runs()[0] : ''}/events.ndjson`;
+    return workspace.has(events) && workspace.read(events).includes('"split":"test"');
+  });
   program.stderr.destroy();
   process.kill(program.pid ?? 0, 'SIGINT');
   expect((await program).exitCode).toBe(130);
