@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { expandJob } from '../plan/expand.ts';
+import { plannable } from '../plan/plan.ts';
+import type { Place } from '../run/gather.ts';
+import { readRecipes } from '../run/read-recipe.ts';
 import type { Job } from '../spec/job.ts';
 import { defineCommand } from './definition.ts';
 import { EXECUTE_FLAGS, executeJob } from './execute-job.ts';
@@ -27,15 +29,16 @@ export default defineCommand({
   async run(flags, _args, io) {
     const given = { datasets: [CLASSIC_DATASET], ...jobFromFlags('benchmark', flags) };
     const job = checkFlags(given, io.cwd);
-    const { workspace } = placeFrom(flags, io);
-    return executeJob('models' in given ? job : { ...job, models: complete(job, workspace) }, flags, io);
+    const models = 'models' in given ? job.models : completeModels(job, placeFrom(flags, io));
+    return executeJob({ ...job, models }, flags, io);
   },
 });
 
 /** The classic networks whose originals and artifacts are all there; where there are none, what is missing is said. */
-function complete(job: Job, workspace: string): string[] {
+function completeModels(job: Job, { workspace, packageRoot }: Place): string[] {
+  const recipes = readRecipes(job, packageRoot);
   const isComplete = (model: string) =>
-    expandJob({ ...job, models: [model] }, workspace, new Map()).every(({ checkpoint, artifacts }) =>
+    plannable({ ...job, models: [model] }, workspace, recipes).every(({ checkpoint, artifacts }) =>
       [checkpoint, ...artifacts.map(({ path }) => path)].every((path) => existsSync(path)),
     );
   const found = CLASSIC_MODELS.filter(isComplete);

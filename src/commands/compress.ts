@@ -41,13 +41,10 @@ export default defineCommand({
         'Say how many classes the checkpoint has, as in --num-classes 10.',
       ]);
     }
-    if (typeof checkpoint !== 'string' && typeof classes === 'string') {
-      const models = (job['models'] as string[] | undefined) ?? ['resnet18'];
-      job['models'] = models.map((name) => ({ name, num_classes: Number(classes) }));
-    }
+    const models = (job['models'] as string[] | undefined) ?? ['resnet18'];
     if (typeof checkpoint === 'string') {
       const file = resolve(io.cwd, checkpoint);
-      const [model, ...others] = (job['models'] as string[] | undefined) ?? ['resnet18'];
+      const [model, ...others] = models;
       if (others.length > 0) {
         throw new UserError('flag_invalid', '--checkpoint belongs to one model; --model names several', [
           'Name one model, or leave out --checkpoint.',
@@ -64,6 +61,8 @@ export default defineCommand({
       job['models'] = [{ name: model, checkpoint: file }];
       job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(file, flags)];
       job['seeds'] ??= [record?.seed ?? 0];
+    } else if (classes !== undefined) {
+      job['models'] = models.map((name) => ({ name, num_classes: Number(classes) }));
     }
     return executeJob(checkFlags({ datasets: [CLASSIC_DATASET], ...job }, io.cwd), flags, io);
   },

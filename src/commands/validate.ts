@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { EXIT, UserError } from '../errors/errors.ts';
 import { visible } from '../errors/visible.ts';
-import { refuseUnplannable } from '../plan/plan.ts';
+import { plannable } from '../plan/plan.ts';
 import { packageRoot } from '../python/package-root.ts';
 import { readRecipes } from '../run/read-recipe.ts';
 import { defineCommand } from './definition.ts';
@@ -20,7 +20,7 @@ export default defineCommand({
       ]);
     }
     const job = readJobFile(resolve(io.cwd, spec), spec, setLayers(flags, io.cwd));
-    refuseUnplannable(job, readRecipes(job, packageRoot()));
+    plannable(job, io.cwd, readRecipes(job, packageRoot()));
     io.stdout.write(visible(`${spec} is a valid ${job.kind} job\n`));
     return EXIT.done;
   },

@@ -3,11 +3,10 @@ import { UserError } from '../errors/errors.ts';
 import { architecture } from '../spec/names.ts';
 import type { Artifact, Combination } from './expand.ts';
 import { type FileFacts, type Known, recipeOf } from './known.ts';
+import { CLASSIC_RECIPE } from './names.ts';
 import type { PlannedTask } from './planned.ts';
 import { type Expected, refuseCompressed, refuseOtherModel, refuseOtherParent } from './refuse-input.ts';
 import { NOTHING, type Told, toldOf } from './told.ts';
-
-const CLASSIC = 'classic';
 
 /** A file another task reads: its key, and the task of this plan that makes it, if one does. */
 export interface Input {
@@ -67,7 +66,7 @@ function hintForCheckpoint(combination: Combination): string {
 
 function hintForArtifact(combination: Combination, { recipe, level }: Artifact): string {
   const flags = flagsOf(combination);
-  const ofRecipe = recipe === CLASSIC ? '' : ` --recipe ${recipe}`;
+  const ofRecipe = recipe === CLASSIC_RECIPE ? '' : ` --recipe ${recipe}`;
   return flags === undefined
     ? 'Make it first: the same spec with kind "compress".'
     : `Make it first: capstone compress ${flags}${ofRecipe} --compression-level ${level}`;

@@ -15,10 +15,13 @@ export function checkpointName({ model, dataset, seed }: Trained): string {
   return `${model}_${dataset}${seedPart(seed)}.pth`;
 }
 
+/** The recipe where none is named. */
+export const CLASSIC_RECIPE = 'classic';
+
 /** cifar10, classic and seed 0 are left out: those are the original tool's file names. */
 export function artifactName({ model, dataset, recipe, seed, level }: Compressed): string {
   const dataPart = dataset === 'cifar10' ? '' : `_${dataset}`;
-  const recipePart = recipe === 'classic' ? '' : `_${recipe}`;
+  const recipePart = recipe === CLASSIC_RECIPE ? '' : `_${recipe}`;
   return `compressed_${model}${dataPart}${recipePart}${seedPart(seed)}_l${level}.pt`;
 }
 

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors/errors.ts';
 import type { Job } from '../spec/job.ts';
-import { ARCHITECTURES } from '../spec/names.ts';
+import { ARCHITECTURES, DENSE } from '../spec/names.ts';
 import { nearest } from '../spec/nearest.ts';
 import type { Recipe } from '../spec/recipe.ts';
 import type { Combination } from './expand.ts';
@@ -20,60 +20,68 @@ import { refuseMissingRuntimes } from './refuse-input.ts';
 import { NOTHING } from './told.ts';
 
 export function planJob(job: Job, known: Known): Plan {
-  if ('benchmark' in job) refuseMissingRuntimes(job.benchmark.runtimes, known.software);
-  const tasks = expandJob(job, known.workspace, namesOf(known.recipes))
+  if (measures(job)) refuseMissingRuntimes(job.benchmark.runtimes, known.software);
+  const tasks = plannable(job, known.workspace, known.recipes)
     .map((combination) => asRecorded(combination, known))
     .flatMap((combination) => planCombination(job, combination, known));
-  const made = tasks.map(({ task }) => ({
-    id: task.id,
-    output: task.kind === 'benchmark' ? undefined : task.paths.output,
-  }));
-  refuseTwins(made);
-  refuseSharedOutputs(made);
   return { tasks: inStages(tasks) };
 }
 
-/** Refuses a job that could not be planned whatever lies on the disk, in the words of `planJob`. */
-export function refuseUnplannable(job: Job, recipes: ReadonlyMap<string, Recipe>): void {
-  const combinations = expandJob(job, '', namesOf(recipes));
-  for (const { artifacts, family, isUnnamed } of combinations) {
-    if (isUnnamed) continue; // its checkpoint says the family
-    for (const { recipe, level } of artifacts) {
-      const found = recipes.get(recipe);
-      if (found !== undefined) stepsOf(found, family, level);
-    }
-  }
-  const made = combinations.flatMap((combination) => wouldMake(job, combination, recipes));
-  refuseTwins(made);
-  refuseSharedOutputs(made);
+/** The networks of a job. Refuses what no state of the disk could make a plan of. */
+export function plannable(
+  job: Job,
+  workspace: string,
+  recipes: ReadonlyMap<string, Recipe>,
+): readonly Combination[] {
+  const names = new Map([...recipes].map(([reference, recipe]) => [reference, recipe.name]));
+  const combinations = expandJob(job, workspace, names);
+  if (compresses(job)) for (const combination of combinations) refuseOtherFamilies(combination, recipes);
+  const makings = combinations.flatMap((combination) => makingsOf(job, combination, names));
+  refuseTwins(makings);
+  refuseSharedOutputs(makings);
+  return combinations;
 }
 
-/** What a task would be called, and what it would write, a benchmark no file of its own. */
+/** What a task is called, and what it writes; a benchmark has no file of its own. */
 interface Making {
   readonly id: string;
-  readonly output: string | undefined;
+  readonly output?: string;
 }
 
-function wouldMake(
+function makingsOf(
   job: Job,
-  { model, dataset, seed, checkpoint, given, artifacts }: Combination,
-  recipes: ReadonlyMap<string, Recipe>,
-): Making[] {
+  { model, dataset, seed, checkpoint, given, artifacts, isBaseline }: Combination,
+  recipeNames: ReadonlyMap<string, string>,
+): readonly Making[] {
   const original = { model: model.name, dataset, seed };
-  if (job.kind === 'train') return [{ id: taskId('train', original), output: checkpoint }];
-  const trained =
-    job.kind === 'sweep' && !given ? [{ id: taskId('train', original), output: checkpoint }] : [];
-  const kind = job.kind === 'benchmark' ? 'benchmark' : 'compress';
-  const ofLevels = artifacts.map(({ recipe, level, path }) => ({
-    id: taskId(kind, original, recipes.get(recipe)?.name ?? recipe, level),
-    output: kind === 'benchmark' ? undefined : path,
-  }));
-  return [...trained, ...ofLevels];
+  const training = trains(job) && !given ? [{ id: taskId('train', original), output: checkpoint }] : [];
+  const ofLevels = artifacts.map(({ recipe, level, path }) => {
+    const name = recipeNames.get(recipe) ?? recipe;
+    return compresses(job)
+      ? { id: taskId('compress', original, name, level), output: path }
+      : { id: taskId('benchmark', original, name, level) };
+  });
+  const alone = isBaseline && measures(job) ? [{ id: taskId('benchmark', original, DENSE.recipe) }] : [];
+  return [...training, ...ofLevels, ...alone];
 }
 
-function namesOf(recipes: ReadonlyMap<string, Recipe>): ReadonlyMap<string, string> {
-  return new Map([...recipes].map(([reference, recipe]) => [reference, recipe.name]));
+function refuseOtherFamilies(
+  { artifacts, family, isUnnamed }: Combination,
+  recipes: ReadonlyMap<string, Recipe>,
+): void {
+  if (isUnnamed) return; // its checkpoint says the family
+  for (const { recipe, level } of artifacts) {
+    const found = recipes.get(recipe);
+    if (found !== undefined) stepsOf(found, family, level);
+  }
 }
+
+type Of<Kind extends Job['kind']> = Extract<Job, { kind: Kind }>;
+const trains = (job: Job): job is Of<'train' | 'sweep'> => job.kind === 'train' || job.kind === 'sweep';
+const compresses = (job: Job): job is Of<'compress' | 'sweep'> =>
+  job.kind === 'compress' || job.kind === 'sweep';
+const measures = (job: Job): job is Of<'benchmark' | 'sweep'> =>
+  job.kind === 'benchmark' || job.kind === 'sweep';
 
 /** A checkpoint of ours says itself which stem and size it has; whether it is the network named is asked when it is read. */
 function asRecorded(combination: Combination, known: Known): Combination {
@@ -101,27 +109,24 @@ function asRecorded(combination: Combination, known: Known): Combination {
 }
 
 function planCombination(job: Job, combination: Combination, known: Known): PlannedTask[] {
-  const trains = (job.kind === 'train' || job.kind === 'sweep') && !combination.given;
-  const training = trains ? planTraining(job, combination, known) : undefined;
+  const training = trains(job) && !combination.given ? planTraining(job, combination, known) : undefined;
   const original: OriginalInput = training
     ? { key: training.task.key, task: training, told: NOTHING }
     : readOriginal(combination, known);
   const compressed = combination.artifacts.flatMap((artifact) => {
-    const compressing =
-      job.kind === 'compress' || job.kind === 'sweep'
-        ? planCompression(job.device, combination, artifact, original, known)
-        : undefined;
+    const compressing = compresses(job)
+      ? planCompression(job.device, combination, artifact, original, known)
+      : undefined;
     const input: Input = compressing
       ? { key: compressing.task.key, task: compressing }
       : { key: artifactKey(combination, artifact, known) };
-    const measuring =
-      job.kind === 'benchmark' || job.kind === 'sweep'
-        ? planBenchmark(job.benchmark, combination, artifact, original, input, known)
-        : undefined;
+    const measuring = measures(job)
+      ? planBenchmark(job.benchmark, combination, artifact, original, input, known)
+      : undefined;
     return [compressing, measuring];
   });
   const alone =
-    combination.isBaseline && 'benchmark' in job
+    combination.isBaseline && measures(job)
       ? planDenseBenchmark(job.benchmark, combination, original, known)
       : undefined;
   return [training, ...compressed, alone].filter((task) => task !== undefined);
@@ -134,9 +139,9 @@ function inStages(tasks: readonly PlannedTask[]): PlannedTask[] {
 }
 
 /** Names label files and rows: two things of one name would be measured as one. */
-function refuseTwins(made: readonly Making[]): void {
+function refuseTwins(makings: readonly Making[]): void {
   const seen = new Set<string>();
-  for (const { id } of made) {
+  for (const { id } of makings) {
     if (seen.has(id)) {
       throw new UserError('task_twice', `the job asks for ${id} twice`, [
         'Give each model, data set and recipe a name of its own.',
@@ -146,9 +151,9 @@ function refuseTwins(made: readonly Making[]): void {
   }
 }
 
-function refuseSharedOutputs(made: readonly Making[]): void {
+function refuseSharedOutputs(makings: readonly Making[]): void {
   const makers = new Map<string, string>();
-  for (const { id, output } of made) {
+  for (const { id, output } of makings) {
     if (output === undefined) continue;
     const other = makers.get(output);
     if (other !== undefined) {

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,6 +13,23 @@ from ..graph.trace import trace
 from ..models.build import build
 from ..training.batches import normalized
 from .base import Context
+
+FINETUNE: dict[str, Any] = {
+    "epochs": 2,
+    "lr": 0.05,
+    "batch_size": 64,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 0.0,
+    "augment": "flip",
+    "cutout": 0,
+    "label_smoothing": 0.0,
+    "ema_decay": 0.0,
+    "precision": "fp32",
+    "distill": None,
+    "weight_bits": None,
+    "max_train_samples": None,
+}
+"""Settings of the step `finetune`: short, by labels alone."""
 
 
 def no_images() -> NoReturn:

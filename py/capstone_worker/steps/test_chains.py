@@ -22,21 +22,15 @@ from ..report import Event
 from ..runtimes.registry import RUNTIMES
 from ..runtimes.source import Source
 from .base import Context
-from .conftest import images_of_fashion
+from .conftest import FINETUNE, images_of_fashion
 from .registry import apply_steps
 
-FINETUNE = {
+FEW_STEPS = {
+    **FINETUNE,
     "step": "finetune",
     "epochs": 1,
     "lr": 0.01,
     "batch_size": 32,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 0.0,
-    "augment": "flip",
-    "cutout": 0,
-    "label_smoothing": 0.0,
-    "ema_decay": 0.0,
-    "precision": "fp32",
     "distill": {"temperature": 4.0, "weight": 0.9},
     "weight_bits": 5,
     "max_train_samples": 64,
@@ -51,7 +45,7 @@ PRUNE = {
 }
 CHAIN: list[dict[str, Any]] = [
     PRUNE,
-    FINETUNE,
+    FEW_STEPS,
     {"step": "specialize"},
     {"step": "quantize_static", "weight_bits": 5, "calibration_samples": 64},
     {"step": "pack", "bits": 5, "codec": "deflate", "max_divergence": 0.01},

@@ -16,7 +16,7 @@ from ..graph.trace import trace
 from ..models.build import build
 from ..report import Event
 from .base import Context
-from .conftest import images_of_fashion
+from .conftest import FINETUNE, images_of_fashion
 from .finetune import Finetune, _with_part_held_out
 from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
@@ -24,21 +24,7 @@ from .quantize_dynamic import QuantizeDynamic
 FEW = 500
 """Training images."""
 
-SETTINGS: dict[str, Any] = {
-    "epochs": 2,
-    "lr": 0.05,
-    "batch_size": 64,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 0.0,
-    "augment": "flip",
-    "cutout": 0,
-    "label_smoothing": 0.0,
-    "ema_decay": 0.0,
-    "precision": "fp32",
-    "distill": {"temperature": 4.0, "weight": 0.5},
-    "weight_bits": None,
-    "max_train_samples": None,
-}
+SETTINGS: dict[str, Any] = {**FINETUNE, "distill": {"temperature": 4.0, "weight": 0.5}}
 
 
 @pytest.fixture(scope="module")

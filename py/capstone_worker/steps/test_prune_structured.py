@@ -23,7 +23,7 @@ from ..models.build import build
 from ..models.file import load_model, save_model
 from ..report import Event
 from . import prune_structured
-from .conftest import at, with_images
+from .conftest import FINETUNE, at, with_images
 from .latency_goal import AFTER, BEFORE, LatencyGoal
 from .prune_structured import PruneStructured
 from .registry import apply_steps
@@ -35,21 +35,6 @@ STEP = {
     "importance": "l2",
     "scope": "layer",
     "round_to": 8,
-}
-FINETUNE = {
-    "epochs": 2,
-    "lr": 0.05,
-    "batch_size": 64,
-    "weight_decay": 5e-4,
-    "warmup_epochs": 0.0,
-    "augment": "flip",
-    "cutout": 0,
-    "label_smoothing": 0.0,
-    "ema_decay": 0.0,
-    "precision": "fp32",
-    "distill": None,
-    "weight_bits": None,
-    "max_train_samples": None,
 }
 AT_32 = at(32)
 

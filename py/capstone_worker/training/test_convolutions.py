@@ -1,7 +1,7 @@
 """The rewrites against torch's own convolution, in float64, where only the order of summation can differ."""
 
 import copy
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -151,13 +151,8 @@ def test_strided_points_on_few_channels_in_bfloat16(size: int) -> None:
 
 def test_images_lie_side_by_side_where_the_cpu_has_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """In bfloat16, 3x3 kernels whose output is at most 8 wide, and no others; the judge is torch's own."""
-    seen = []
-
-    def seeing(images: Tensor, *args: Any) -> Tensor:  # noqa: ANN401
-        seen.append((images.shape[1], images.shape[3]))
-        return side_by_side_conv2d(images, *args)
-
-    monkeypatch.setattr(convolutions, "side_by_side_conv2d", seeing)
+    seen = Mock(wraps=side_by_side_conv2d)
+    monkeypatch.setattr(convolutions, "side_by_side_conv2d", seen)
     torch.manual_seed(0)
     network = torchvision.models.resnet18(num_classes=10)
     network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
@@ -168,13 +163,14 @@ def test_images_lie_side_by_side_where_the_cpu_has_tiles(monkeypatch: pytest.Mon
         expected = gradients(plain, images, labels)
         with FastConvolutions(has_tiles=False):
             gradients(copy.deepcopy(network), images, labels)
-        assert seen == []
+        assert seen.call_count == 0
         with FastConvolutions(has_tiles=True):
             found = gradients(network, images, labels)
-    assert seen == [(128, 16)] + 3 * [(256, 8)] + [(256, 8)] + 3 * [(512, 4)]
+    channels_and_widths = [(call.args[0].shape[1], call.args[0].shape[3]) for call in seen.call_args_list]
+    assert channels_and_widths == [(128, 16)] + 3 * [(256, 8)] + [(256, 8)] + 3 * [(512, 4)]
     for name, gradient in expected.items():
         difference = (found[name] - gradient).norm() / gradient.norm()
         assert difference < 0.05, f"{name}: {difference:.3f}"
     with FastConvolutions(has_tiles=True):
         network.eval()(images)
-    assert len(seen) == 8, "float32 is left to torch"
+    assert seen.call_count == 8, "float32 is left to torch"

@@ -55,7 +55,7 @@ function wanted(workspace: string, flags: FlagValues, args: readonly string[]): 
     ]);
   }
   const ids = [...new Set(args.map((name) => findRun(workspace, name)))];
-  const [running] = ids.filter(isRunning);
+  const running = ids.find(isRunning);
   if (running !== undefined) {
     const owner = ownerOf(running);
     throw new UserError('run_running', `run ${running} is running`, [
