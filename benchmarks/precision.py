@@ -1,7 +1,8 @@
 """Measure whether fp32 or bf16 trains faster on this machine, and put the answer into precision.json.
 
 Both precisions take turns in one process, each turn a short training by the program's own loop; the median
-turn counts. The row for this CPU's ISA, the architecture's family, the stem and the batch size is replaced.
+turn counts. The row for this CPU's ISA (or cuda), the architecture's family, the stem and the batch size is
+replaced.
 
     python benchmarks/precision.py --arch resnet18 --stem imagenet --batch-size 128        # prints the row
     python benchmarks/precision.py --arch resnet18 --stem imagenet --batch-size 128 --update
@@ -27,6 +28,7 @@ from capstone_worker.models.architectures import family
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
 from capstone_worker.training.config import TrainConfig
+from capstone_worker.training.device import find_device
 from capstone_worker.training.loop import train
 from capstone_worker.training.precision import TABLE, Precision, PrecisionRow, read_table
 
@@ -42,11 +44,13 @@ def main() -> None:
     parser.add_argument("--stem", choices=("imagenet", "cifar"), default="imagenet")
     parser.add_argument("--image-size", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--steps", type=int, default=4, help="in each turn")
     parser.add_argument("--turns", type=int, default=3, help="of each precision, after one to warm up")
     parser.add_argument("--update", action="store_true", help="write the row into the committed table")
     args = parser.parse_args()
 
+    device = find_device(args.device)
     data = random_dataset(args.batch_size * args.steps, args.image_size)
     rates: dict[Precision, list[float]] = {"fp32": [], "bf16": []}
     for _ in range(1 + args.turns):
@@ -56,12 +60,18 @@ def main() -> None:
             )
             config = short_training(args.batch_size, precision)
             result = train(
-                network, data, config, seed=0, partial=None, report=lambda event: None, should_stop=never_stop
+                network.to(device),
+                data,
+                config,
+                seed=0,
+                partial=None,
+                report=lambda event: None,
+                should_stop=never_stop,
             )
             rates[precision].append(result.images_per_s)
     fp32, bf16 = (round(statistics.median(rates[precision][1:]), 1) for precision in ("fp32", "bf16"))
     row = PrecisionRow(
-        isa=isa(),
+        isa=isa() if args.device == "cpu" else args.device,
         family=family(args.arch),
         stem=args.stem,
         min_batch_size=args.batch_size,

@@ -7,6 +7,7 @@ alone and training can go on from any step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -119,10 +120,16 @@ def cut_out(images: Tensor, batch: Epoch, side: int) -> Tensor:
 
 def normalized(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """uint8 (B, 3, S, S) -> float32 in channels_last; mean and std of each channel are those of 0..1."""
-    shape = (1, len(mean), 1, 1)
     scaled = images.to(torch.float32, memory_format=torch.channels_last)
-    middle, spread = (torch.tensor(values, device=images.device).view(shape) for values in (mean, std))
+    middle, spread = (_by_channel(values, images.device) for values in (mean, std))
     return scaled.sub_(255 * middle).div_(255 * spread)
+
+
+@cache
+def _by_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(1, C, 1, 1) float32. Kept: to bring numbers to a GPU is to wait until it has done all else."""
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def _reflected(start: Tensor, size: int) -> Tensor:

@@ -23,7 +23,8 @@ class _Rounded(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         scale = weight.detach().abs().flatten(1).amax(1) / self.largest
         scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-        zero = torch.zeros_like(scale, dtype=torch.int32)
+        # Of whole zero points torch looks whether they are in range, and waits for the GPU.
+        zero = torch.zeros_like(scale)
         return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -self.largest, self.largest)
 
 

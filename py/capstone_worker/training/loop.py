@@ -23,15 +23,15 @@ import torch.utils.deterministic
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from ..data.cache import Dataset
 from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase
 from .allocator import keep_freed_memory
-from .average import moving_average
+from .average import MovingAverage
 from .batches import Epoch, augmented, cut_out, draw_epoch, normalized, random_state
+from .captured import Captured, Compute
 from .config import TrainConfig
 from .convolutions import FastConvolutions
 from .idle_taps import IdleTaps, decayed
@@ -40,6 +40,8 @@ from .schedule import learning_rate
 from .state import Progress, Stateful, restore, save
 
 SAVE_EVERY_S = 60.0
+SAVING_SHARE = 0.05
+"""Of the time, at most, that goes into saving after epochs: on a GPU one takes hardly longer than a save."""
 LOOK_EVERY_S = 0.1
 """At a GPU's sums: to look means to wait until it has done all that it was told."""
 
@@ -115,8 +117,11 @@ def train(
     data = _near(data, device)
     idle = IdleTaps(network, data.train_images.shape[-1])
     optimizer = make_optimizer(network, config)
-    average = moving_average(network, config.ema_decay) if config.ema_decay else None
+    average = MovingAverage(network, config.ema_decay) if config.ema_decay else None
     best = copy.deepcopy(network).requires_grad_(False) if keep_best else None
+    sums = _Sums(device)
+    objective = objective or _cross_entropy(config.label_smoothing)
+    compute = _gradients(network, optimizer, objective, sums, bf16=config.precision == "bf16")
     training = _Training(
         network,
         optimizer,
@@ -129,9 +134,10 @@ def train(
         partial,
         report,
         should_stop,
-        objective or _cross_entropy(config.label_smoothing),
+        Captured(compute, network) if is_gpu else compute,
         clock,
-        _Sums(device),
+        sums,
+        _Saves(at=clock()),
     )
     at = (restore(partial, training.stateful, report) if partial else None) or Progress()
     convolutions = nullcontext() if is_gpu else FastConvolutions()
@@ -178,6 +184,21 @@ def _cross_entropy(label_smoothing: float) -> Objective:
     return lambda _, logits, labels: F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
 
 
+def _gradients(
+    network: nn.Module, optimizer: Optimizer, objective: Objective, sums: _Sums, *, bf16: bool
+) -> Compute:
+    def compute(images: Tensor, labels: Tensor) -> None:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            logits = network(images)
+        logits = logits.float()
+        loss = objective(images, logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        sums.add(loss, logits, labels)
+
+    return compute
+
+
 class _Sums:
     """What steps come to, kept on the device until someone asks, since asking waits for it."""
 
@@ -195,13 +216,21 @@ class _Sums:
         return loss, int(correct)
 
 
+@dataclass
+class _Saves:
+    """When the state was last saved, by the clock, and how many seconds that took."""
+
+    at: float
+    took: float = 0.0
+
+
 @dataclass(frozen=True)
 class _Training:
     """What stays the same from step to step."""
 
     network: nn.Module
     optimizer: Optimizer
-    average: AveragedModel | None
+    average: MovingAverage | None
     best: nn.Module | None
     data: Dataset
     indices: Tensor
@@ -210,9 +239,10 @@ class _Training:
     partial: Path | None
     report: Report
     should_stop: ShouldStop
-    objective: Objective
+    compute_gradients: Compute
     clock: Callable[[], float]
     sums: _Sums
+    saves: _Saves
 
     @property
     def device(self) -> torch.device:
@@ -227,18 +257,21 @@ class _Training:
         return math.ceil(len(self.indices) / self.config.batch_size)
 
     def train_epoch(self, at: Progress) -> None:
-        """From `at` to the end of its epoch; `at` moves along and is saved there, each minute, on a stop."""
+        """From `at` to the end of its epoch; `at` moves along, and is saved each minute and on a stop.
+
+        At the end too, where epochs are long enough (SAVING_SHARE).
+        """
         phase(self.report, "train")
         self.network.train()
         size = self.data.train_images.shape[-1]
         epoch = draw_epoch(self.indices, self.config, self.seed, at.epoch, size)
         batches = epoch.to(self.data.train_images.device).split(self.steps_per_epoch)
-        looked = saved = self.clock()
+        looked = self.clock()
         for batch in batches[at.step :]:
             started = self.clock()
             self._step(batch, at)
             stops = self.should_stop()
-            saves = self.clock() - saved >= SAVE_EVERY_S
+            saves = self.clock() - self.saves.at >= SAVE_EVERY_S
             if (
                 self.device.type == "cpu"
                 or stops
@@ -252,14 +285,14 @@ class _Training:
             self._report_progress(at)
             if stops or saves:
                 self._save(at)
-                saved = self.clock()
             if stops:
                 raise Stopped
         lr = self._lr(at.epoch, at.step - 1)
         values = {"loss": at.loss_sum / at.seen, "acc": 100 * at.correct / at.seen, "lr": lr}
         self.report({"type": "metric", "split": "train", "epoch": at.epoch + 1, "values": values})
         at.begin_next_epoch()
-        self._save(at)
+        if self.saves.took <= SAVING_SHARE * (self.clock() - self.saves.at):
+            self._save(at)
 
     def evaluate(self, at: Progress) -> tuple[float, float]:
         """Accuracy in percent and mean loss on the whole test split, in fp32; the best so far is kept."""
@@ -272,6 +305,7 @@ class _Training:
         with torch.inference_mode():
             for batch_images, batch_labels in zip(images.split(size), labels.split(size), strict=True):
                 if self.should_stop():
+                    self._save(at)
                     raise Stopped
                 logits = network(self._on_device(batch_images))
                 targets = batch_labels.to(self.device)
@@ -312,16 +346,10 @@ class _Training:
         images = self._on_device(augmented(self.data.train_images, batch))
         images = cut_out(images, batch, self.config.cutout)
         labels = self.data.train_labels[batch.order].to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            logits = self.network(images)
-        logits = logits.float()
-        loss = self.objective(images, logits, labels)
-        self.optimizer.zero_grad()
-        loss.backward()
+        self.compute_gradients(images, labels)
         self.optimizer.step()
         if self.average:
-            self.average.update_parameters(self.network)
-        self.sums.add(loss, logits, labels)
+            self.average.update(self.network)
         at.step += 1
         at.seen += len(labels)
 
@@ -365,7 +393,10 @@ class _Training:
 
     def _save(self, at: Progress) -> None:
         if self.partial:
+            started = self.clock()
             save(self.partial, self.stateful, at)
+            self.saves.at = self.clock()
+            self.saves.took = self.saves.at - started
 
 
 def _correct(logits: Tensor, labels: Tensor) -> int:

@@ -24,7 +24,7 @@ class PrecisionRow:
 
     Attributes:
         isa: `amx`, `avx512_bf16`, `avx512_bf16_intel`, `avx512_vnni`, `avx512`, `avx2`, `neon` or `other`, as
-            `measure.cpu.isa_class`.
+            `measure.cpu.isa_class`; `cuda` of a GPU.
         family: of the network, for example `resnet`.
         stem: `imagenet` or `cifar`.
         min_batch_size: measured at this batch size, taken as true of all above it.
