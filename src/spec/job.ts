@@ -234,7 +234,7 @@ export const TrainSettings = z
       .default(1)
       .meta({ description: 'Evaluate after every so many epochs, and after the last.' }),
   })
-  .meta({ description: 'How a network is trained.', 'x-version': 3, 'x-presets': PRESETS });
+  .meta({ description: 'How a network is trained.', 'x-version': 4, 'x-presets': PRESETS });
 
 const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
   items.superRefine((values, context) => {

@@ -168,8 +168,8 @@ export const Finetune = z
       }),
   })
   .meta({
-    description: 'Train on after pruning; the best epoch by held-out training images is kept.',
-    'x-version': 3,
+    description: 'Train on after pruning, on all training images.',
+    'x-version': 4,
     'x-single-cpu': false,
     'x-needs': ['dataset', 'partial'],
     'x-never-after': [...QUANTIZED, 'specialize'],

@@ -1,20 +1,20 @@
 """The step `finetune`: train on, so that a network gets back what a step before it took.
 
-It never looks at the test images: a part of the training images is held out, and of the epochs the one that
-did best on it is kept.
+What the last epoch leaves is kept; the test images are looked at once, after it, and decide nothing. Training
+images that are held out cannot choose an epoch either: the original has learnt them. ResNet-18 (95.19 % on
+CIFAR-10) without 85 % of its parameters was right about 98.2 % of 2,000 such images after the second of 30
+epochs and about 95.0 % after the last; chosen by them, the second came to 93.60 % of the test images.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import fx, nn
 
-from ..data.cache import Dataset
-from ..data.subset import balanced_subset
 from ..errors import UserError
 from ..report import Report
 from ..training import loop
@@ -22,9 +22,6 @@ from ..training.config import TrainConfig
 from ..training.distill import distillation
 from ..training.fake_quantize import keep_rounded, round_weights
 from .base import Applied, Context
-
-HELD_OUT = 0.04
-"""Share of the training images: 2,000 of CIFAR-10's, on which 95 % is known to within half a point."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Finetune:
     name: ClassVar[str] = "finetune"
 
     def apply(self, network: fx.GraphModule, context: Context, report: Report) -> Applied:
-        """The network after its best epoch; the record tells which, and how many held-out percent.
+        """The network after the last epoch; the record tells its `acc`, percent of the test images.
 
         Raises:
             UserError: ``finetune_impossible``: nothing in it can be trained; ``training_diverged``.
@@ -79,14 +76,13 @@ class Finetune:
             )
         result = loop.train(
             tuned.requires_grad_(True).to(device),
-            _with_part_held_out(context.load()),
+            context.load(),
             self._config(),
             seed=context.seed,
             partial=context.partial,
             report=report,
             should_stop=context.should_stop,
             objective=objective,
-            keep_best=True,
         )
         tuned.to("cpu")
         if self.weight_bits:
@@ -95,8 +91,7 @@ class Finetune:
             tuned.eval(),
             {
                 **self._record(),
-                "kept_epoch": result.kept_epoch,
-                "held_out_acc": result.acc,
+                "acc": result.acc,
                 "deterministic": result.deterministic,
             },
         )
@@ -116,23 +111,8 @@ class Finetune:
             ema_decay=self.ema_decay,
             precision=self.precision,
             max_train_samples=self.max_train_samples,
-            eval_every=1,
+            eval_every=self.epochs,
         )
 
     def _record(self) -> dict[str, Any]:
         return {"step": self.name, **self.__dict__}
-
-
-def _with_part_held_out(data: Dataset) -> Dataset:
-    """The training images in two parts, the same for all seeds: most to train on, the rest to choose by."""
-    labels = data.train_labels
-    held = balanced_subset(labels, max(1, round(HELD_OUT * len(labels))), seed=0)
-    is_held = torch.zeros(len(labels), dtype=torch.bool)
-    is_held[held] = True
-    return replace(
-        data,
-        train_images=data.train_images[~is_held],
-        train_labels=labels[~is_held],
-        test_images=data.train_images[held],
-        test_labels=labels[held],
-    )

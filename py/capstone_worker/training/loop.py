@@ -59,7 +59,6 @@ class TrainResult:
         epochs: trained.
         images_per_s: training images by the seconds spent in steps, over all processes that took part.
         deterministic: every operation had a deterministic algorithm.
-        kept_epoch: after which the network was as it is left, from 1.
     """
 
     acc: float
@@ -67,7 +66,6 @@ class TrainResult:
     epochs: int
     images_per_s: float
     deterministic: bool
-    kept_epoch: int
 
 
 def train(
@@ -80,7 +78,6 @@ def train(
     report: Report,
     should_stop: ShouldStop,
     objective: Objective | None = None,
-    keep_best: bool = False,
     clock: Callable[[], float] = time.monotonic,
 ) -> TrainResult:
     """Train a network in place and evaluate it on the test split; it is left in eval mode.
@@ -98,8 +95,6 @@ def train(
             lr) after each epoch and of split test (loss, acc) after each evaluation; epochs count from 1.
         should_stop: asked after each step and each batch of an evaluation.
         objective: what is made small; None: cross-entropy with the configuration's label smoothing.
-        keep_best: the network is left as it was at the evaluation with the highest accuracy, the first of
-            equals. For data whose test split is not what the result is judged by.
         clock: seconds, monotonic.
 
     Raises:
@@ -118,7 +113,6 @@ def train(
     idle = IdleTaps(network, data.train_images.shape[-1])
     optimizer = make_optimizer(network, config)
     average = MovingAverage(network, config.ema_decay) if config.ema_decay else None
-    best = copy.deepcopy(network).requires_grad_(False) if keep_best else None
     sums = _Sums(device)
     objective = objective or _cross_entropy(config.label_smoothing)
     compute = _gradients(network, optimizer, objective, sums, bf16=config.precision == "bf16")
@@ -126,7 +120,6 @@ def train(
         network,
         optimizer,
         average,
-        best,
         data,
         indices,
         config,
@@ -155,16 +148,13 @@ def train(
     except BaseException:
         idle.put_back(network, decayed(config, at.epoch * steps + at.step, steps))
         raise
-    kept_epoch = at.best_epoch or config.epochs
-    if best:
-        acc, loss = at.best_acc, at.best_loss
-    if best or average:
-        network.load_state_dict((best or average.module).state_dict())  # type: ignore[union-attr]
+    if average:
+        network.load_state_dict(average.module.state_dict())
         network.eval()
-    idle.put_back(network, decayed(config, kept_epoch * steps, steps, of_average=average is not None))
+    idle.put_back(network, decayed(config, config.epochs * steps, steps, of_average=average is not None))
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     rate = config.epochs * len(indices) / at.seconds
-    return TrainResult(acc, loss, config.epochs, rate, deterministic, kept_epoch)
+    return TrainResult(acc, loss, config.epochs, rate, deterministic)
 
 
 def _near(data: Dataset, device: torch.device) -> Dataset:
@@ -231,7 +221,6 @@ class _Training:
     network: nn.Module
     optimizer: Optimizer
     average: MovingAverage | None
-    best: nn.Module | None
     data: Dataset
     indices: Tensor
     config: TrainConfig
@@ -250,7 +239,7 @@ class _Training:
 
     @property
     def stateful(self) -> Stateful:
-        return Stateful(self.network, self.optimizer, self.average, self.best)
+        return Stateful(self.network, self.optimizer, self.average)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -295,7 +284,7 @@ class _Training:
             self._save(at)
 
     def evaluate(self, at: Progress) -> tuple[float, float]:
-        """Accuracy in percent and mean loss on the whole test split, in fp32; the best so far is kept."""
+        """Accuracy in percent and mean loss on the whole test split, in fp32."""
         phase(self.report, "evaluate")
         network = self.average.module if self.average else self.network
         network.eval()
@@ -318,10 +307,6 @@ class _Training:
         acc, loss = 100 * correct / total, loss_sum / total
         values = {"loss": loss, "acc": acc}
         self.report({"type": "metric", "split": "test", "epoch": at.epoch, "values": values})
-        if self.best and acc > at.best_acc:
-            self.best.load_state_dict(network.state_dict())
-            self.best.eval()
-            at.best_acc, at.best_loss, at.best_epoch = acc, loss, at.epoch
         return acc, loss
 
     def has_deterministic_algorithms(self) -> bool:

@@ -18,7 +18,7 @@ from ..artifact.write import write_model
 from ..errors import CapstoneError, UserError
 from ..report import Report, log
 
-FORMAT = "training_state 3"
+FORMAT = "training_state 4"
 GENERATIONS = 2
 
 
@@ -33,9 +33,6 @@ class Progress:
         loss_sum: sum of their losses.
         correct: how many of them were classified correctly when seen.
         seconds: spent in steps since the beginning, over all processes.
-        best_acc: percent, the highest of the evaluations, where the best epoch is kept; below 0: none yet.
-        best_loss: at that evaluation.
-        best_epoch: after which it was reached; 0: none yet.
     """
 
     epoch: int = 0
@@ -44,9 +41,6 @@ class Progress:
     loss_sum: float = 0.0
     correct: int = 0
     seconds: float = 0.0
-    best_acc: float = -1.0
-    best_loss: float = 0.0
-    best_epoch: int = 0
 
     def begin_next_epoch(self) -> None:
         """Count this epoch as finished."""
@@ -63,18 +57,16 @@ class Stateful:
         network: that is trained.
         optimizer: of its parameters.
         average: of its weights, with the number of steps in it; None where none are averaged.
-        best: the network as it was at its best; None where the last is kept.
     """
 
     network: nn.Module
     optimizer: Optimizer
     average: nn.Module | None = None
-    best: nn.Module | None = None
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """By the name that begins their tensors' names."""
-        named = {"model": self.network, "average": self.average, "best": self.best}
+        named = {"model": self.network, "average": self.average}
         return {name: network for name, network in named.items() if network is not None}
 
 
@@ -123,7 +115,7 @@ def _check_fits(path: Path, state: ModelFile, training: Stateful) -> None:
     found = {
         name: tensor.shape
         for name, tensor in state.tensors.items()
-        if name.partition(".")[0] in ("model", "average", "best")
+        if name.partition(".")[0] in ("model", "average")
     }
     expected = {
         f"{kind}.{name}": tensor.shape

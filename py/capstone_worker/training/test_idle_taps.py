@@ -45,14 +45,12 @@ class NothingIsIdle(IdleTaps):
         self._cut = {}
 
 
-@pytest.mark.parametrize("keep_best", [False, True])
 @pytest.mark.parametrize(
     ("optimizer", "ema_decay"), [("sgd", 0.0), ("sgd", 0.9), ("adamw", 0.0), ("adamw", 0.9)]
 )
 def test_a_training_without_them_is_the_same(
     optimizer: Literal["sgd", "adamw"],
     ema_decay: float,
-    keep_best: bool,
     new_network: NewNetwork,
     tiny: Dataset,
     config: TrainConfig,
@@ -60,9 +58,9 @@ def test_a_training_without_them_is_the_same(
 ) -> None:
     config = replace(config, optimizer=optimizer, ema_decay=ema_decay, weight_decay=0.5, lr=0.01)
     network, reference = new_network(), new_network()
-    result = run(network, tiny, config, keep_best=keep_best)
+    result = run(network, tiny, config)
     monkeypatch.setattr(loop, "IdleTaps", NothingIsIdle)
-    expected = run(reference, tiny, config, keep_best=keep_best)
+    expected = run(reference, tiny, config)
     left_out, whole = network.state_dict(), reference.state_dict()
     assert replace(result, images_per_s=0) == replace(expected, images_per_s=0)
     assert left_out.keys() == whole.keys()

@@ -31,7 +31,6 @@ def run(
     partial: Path | None = None,
     should_stop: ShouldStop = never_stop,
     report: Callable[[Event], None] = lambda event: None,
-    keep_best: bool = False,
 ) -> TrainResult:
     return train(
         network,
@@ -41,7 +40,6 @@ def run(
         partial=partial,
         report=report,
         should_stop=should_stop,
-        keep_best=keep_best,
     )
 
 
@@ -235,17 +233,6 @@ def test_the_rate_that_is_told_is_that_of_the_last_step(
     run(new_network(), tiny, rising, report=events.append)
     told = [event["values"]["lr"] for event in events if event.get("split") == "train"]
     assert told == [learning_rate(rising, step, 4) for step in (3, 7)]
-
-
-def test_the_best_is_what_is_told_of(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
-    """With a rate that ruins what was learnt, the best is not the last."""
-    events: list[Event] = []
-    ruinous = replace(config, epochs=4, lr=0.5, schedule="constant")
-    result = run(new_network(), tiny, ruinous, report=events.append, keep_best=True)
-    told = [event["values"] for event in events if event.get("split") == "test"]
-    assert told[result.kept_epoch - 1] == {"loss": result.loss, "acc": result.acc}
-    assert result.acc == max(values["acc"] for values in told)
-    assert result.kept_epoch < 4
 
 
 def test_a_part_of_the_images(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
