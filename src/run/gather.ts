@@ -47,7 +47,7 @@ export async function gather(
     software: interpreter,
     cpu,
     isa: isaClass(cpu),
-    int8Backend: int8Backend(),
+    int8Backend: int8Backend(cpu.isa),
     threads: usableCpus(),
     precisions: readPrecisions(place.packageRoot),
     recipes,

@@ -31,10 +31,11 @@ test.each([
 });
 
 test.each([
-  ['x64', 'x86'],
-  ['arm64', 'qnnpack'],
-])('int8 kernels of %s are those of %s', (arch, expected) => {
-  expect(int8Backend(arch)).toBe(expected);
+  ['x64', ['avx512_vnni'], 'x86_vnni'],
+  ['x64', ['avx2', 'avx_vnni'], 'x86'],
+  ['arm64', ['asimd'], 'qnnpack'],
+])('int8 kernels of %s with %j are those of %s', (arch, isa, expected) => {
+  expect(int8Backend(isa, arch)).toBe(expected);
 });
 
 test.each([

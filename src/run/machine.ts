@@ -63,9 +63,10 @@ export function isaClass({ model, isa }: CpuIdentity): string {
   return isa.includes('asimd') ? 'neon' : 'other';
 }
 
-/** Whose int8 kernels this machine has; the same rule as py/capstone_worker/measure/cpu.py. */
-export function int8Backend(arch: string = process.arch): Int8Backend {
-  return arch === 'x64' || arch === 'ia32' ? 'x86' : 'qnnpack';
+/** Whose int8 kernels this machine has; the same rule as py/capstone_worker/measure/cpu.py, which says why. */
+export function int8Backend(isa: readonly string[], arch: string = process.arch): Int8Backend {
+  if (arch !== 'x64' && arch !== 'ia32') return 'qnnpack';
+  return isa.includes('avx512_vnni') ? 'x86_vnni' : 'x86';
 }
 
 /** CPUs this process may use: its affinity, capped by the quota of its cgroup and of every group above it. */

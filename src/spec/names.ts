@@ -66,7 +66,7 @@ export const Precision = z.enum(['fp32', 'bf16']);
 export type Precision = z.infer<typeof Precision>;
 
 /** Kernels that static int8 is made for. */
-export const Int8Backend = z.enum(['x86', 'qnnpack']);
+export const Int8Backend = z.enum(['x86_vnni', 'x86', 'qnnpack']);
 export type Int8Backend = z.infer<typeof Int8Backend>;
 
 export const Threads = z.number().int().min(1).max(1024);

@@ -247,7 +247,7 @@ def test_what_a_step_leaves_to_the_machine_is_settled(workspace: Path, tmp_path:
     argv = ["--dataset", DATASET, "--recipe", str(recipe), "--compression-level", "1"]
     (task,) = plan(parse("compress", "", argv), workspace)
     (step,) = task["spec"]["recipe"]["steps"]
-    assert step["backend"] in ("x86", "qnnpack")
+    assert step["backend"] in ("x86_vnni", "x86", "qnnpack")
 
 
 def test_image_sizes(workspace: Path, tmp_path: Path) -> None:

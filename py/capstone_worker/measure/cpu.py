@@ -27,7 +27,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-Int8Backend = Literal["x86", "qnnpack"]
+Int8Backend = Literal["x86_vnni", "x86", "qnnpack"]
 """Kernels that static int8 is made for."""
 
 ISA_FLAGS = (
@@ -97,8 +97,13 @@ def isa() -> str:
 
 
 def int8_backend() -> Int8Backend:
-    """Whose int8 kernels this machine has; the same rule as src/run/machine.ts."""
-    return "x86" if platform.machine().lower() in ("x86_64", "amd64", "i686") else "qnnpack"
+    """Whose int8 kernels this machine has; the same rule as src/run/machine.ts.
+
+    AVX-VNNI alone does not count: torch 2.2.2 then computes Linear layers with fbgemm's kernels for AVX2.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64", "i686"):
+        return "qnnpack"
+    return "x86_vnni" if "avx512_vnni" in isa_flags() else "x86"
 
 
 def usable_cpus() -> int:

@@ -60,11 +60,17 @@ def test_isa_class(flags: list[str], model: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "expected"),
-    [("x86_64", "x86"), ("AMD64", "x86"), ("aarch64", "qnnpack"), ("arm64", "qnnpack")],
+    ("machine", "flags", "expected"),
+    [
+        ("x86_64", ["avx512_vnni"], "x86_vnni"),
+        ("AMD64", ["avx2", "avx_vnni"], "x86"),
+        ("aarch64", ["asimd"], "qnnpack"),
+        ("arm64", [], "qnnpack"),
+    ],
 )
-def test_int8_backend(machine: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_backend(machine: str, flags: list[str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(cpu, "isa_flags", lambda: flags)
     assert cpu.int8_backend() == expected
 
 

@@ -146,9 +146,9 @@ def test_the_integers(weight_bits: int, largest: int) -> None:
         torch.testing.assert_close(layer.bias, float_layer.bias.detach())
 
 
-@pytest.mark.parametrize(("backend", "largest"), [("x86", 127), ("qnnpack", 255)])
+@pytest.mark.parametrize(("backend", "largest"), [("x86_vnni", 255), ("x86", 127), ("qnnpack", 255)])
 def test_activations_lie_in_the_range_of_the_backend(
-    backend: Literal["x86", "qnnpack"], largest: int
+    backend: Literal["x86_vnni", "x86", "qnnpack"], largest: int
 ) -> None:
     """Its end is about what comes up; what is beyond is a byte all the same, where there are any left."""
     applied = QuantizeStatic(backend, calibration_samples=SAMPLES).apply(
@@ -313,7 +313,7 @@ def test_a_network_that_is_quantised_already() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"backend": "cuda"}, "backend: expected auto, x86 or qnnpack, found 'cuda'"),
+        ({"backend": "cuda"}, "backend: expected auto, x86_vnni, x86, qnnpack, found 'cuda'"),
         ({"calibration_samples": 0}, "calibration_samples: expected a number from 1, found 0"),
         ({"batch_size": 0}, "batch_size: expected a number from 1, found 0"),
         ({"weight_bits": 1}, "weight_bits: expected a number from 2 to 8, found 1"),
