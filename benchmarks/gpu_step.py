@@ -20,19 +20,18 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from precision import CLASSES, random_dataset, short_training
+from short_training import CLASSES, images_per_s, random_dataset, short_training
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
 from capstone_worker.data.cache import Dataset
 from capstone_worker.models.build import build
-from capstone_worker.report import never_stop
 from capstone_worker.training import loop
 from capstone_worker.training.captured import Captured
 from capstone_worker.training.config import TrainConfig
 from capstone_worker.training.device import find_device
-from capstone_worker.training.distill import distillation
+from capstone_worker.training.distill import distillation, teacher_of
 from capstone_worker.training.fake_quantize import round_weights
 
 
@@ -111,23 +110,13 @@ def _trained(
     objective = None
     if tunes:
         round_weights(network, 4)
-        teacher = copy.deepcopy(original).eval().requires_grad_(False).to(device)
-        teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        teacher = teacher_of(original, device)
         objective = distillation(teacher, temperature=4.0, weight=0.9, bf16=True)
     with patch.object(loop, "Captured", make):
-        result = loop.train(
-            network.to(device),
-            data,
-            config,
-            seed=0,
-            partial=None,
-            report=lambda event: None,
-            should_stop=never_stop,
-            objective=objective,
-        )
+        rate = images_per_s(network.to(device), data, config, objective)
     if made[0].is_possible != (way is Captured):
         raise SystemExit("no graph could be made of this step")
-    return result.images_per_s
+    return rate
 
 
 if __name__ == "__main__":

@@ -19,20 +19,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from short_training import CLASSES, images_per_s, random_dataset, short_training
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
-from capstone_worker.data.cache import Dataset
 from capstone_worker.measure.cpu import isa
 from capstone_worker.models.architectures import family
 from capstone_worker.models.build import build
-from capstone_worker.report import never_stop
-from capstone_worker.training.config import TrainConfig
 from capstone_worker.training.device import find_device
-from capstone_worker.training.loop import train
 from capstone_worker.training.precision import TABLE, Precision, PrecisionRow, read_table
-
-CLASSES = 10
 
 
 def main() -> None:
@@ -59,16 +54,7 @@ def main() -> None:
                 args.arch, num_classes=CLASSES, stem=args.stem, image_size=args.image_size, seed=0
             )
             config = short_training(args.batch_size, precision)
-            result = train(
-                network.to(device),
-                data,
-                config,
-                seed=0,
-                partial=None,
-                report=lambda event: None,
-                should_stop=never_stop,
-            )
-            rates[precision].append(result.images_per_s)
+            rates[precision].append(images_per_s(network.to(device), data, config))
     fp32, bf16 = (round(statistics.median(rates[precision][1:]), 1) for precision in ("fp32", "bf16"))
     row = PrecisionRow(
         isa=isa() if args.device == "cpu" else args.device,
@@ -84,34 +70,6 @@ def main() -> None:
     print(json.dumps(asdict(row)))
     if args.update:
         update(row)
-
-
-def random_dataset(count: int, image_size: int) -> Dataset:
-    """As many random training images, and two to test."""
-    images = torch.randint(0, 256, (count, 3, image_size, image_size), dtype=torch.uint8)
-    labels = torch.arange(count) % CLASSES
-    classes = tuple(str(label) for label in range(CLASSES))
-    return Dataset(images, labels, images[:2], labels[:2], classes, (0.5,) * 3, (0.25,) * 3, digest="random")
-
-
-def short_training(batch_size: int, precision: Precision) -> TrainConfig:
-    """One epoch with the usual extras; the rate is low enough that nothing diverges on random labels."""
-    return TrainConfig(
-        epochs=1,
-        batch_size=batch_size,
-        lr=1e-3,
-        weight_decay=5e-4,
-        optimizer="sgd",
-        schedule="one_cycle",
-        warmup_epochs=0.0,
-        augment="crop_flip",
-        label_smoothing=0.0,
-        cutout=0,
-        ema_decay=0.0,
-        precision=precision,
-        max_train_samples=None,
-        eval_every=1,
-    )
 
 
 def update(row: PrecisionRow) -> None:

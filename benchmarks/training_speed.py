@@ -30,15 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "textbook"))
 
 from model import resnet18
+from short_training import images_per_s, short_training
 
 from capstone_worker.data.cache import Dataset, load
 from capstone_worker.data.source import resolve
 from capstone_worker.measure.cpu import cpu_model, isa, usable_cpus
 from capstone_worker.models.build import build
-from capstone_worker.report import never_stop
 from capstone_worker.training import loop
-from capstone_worker.training.config import TrainConfig
-from capstone_worker.training.loop import train
 from capstone_worker.training.precision import Precision
 from capstone_worker.training.precision import resolve as resolve_precision
 from train import train_epoch, training_loader
@@ -113,34 +111,11 @@ def textbook(args: argparse.Namespace, batch_size: int, workers: int) -> Turn:
 
 def ours(args: argparse.Namespace, batch_size: int, data: Dataset, precision: Precision) -> Turn:
     """An epoch of the program's own loop, without its evaluation."""
-    config = TrainConfig(
-        epochs=1,
-        batch_size=batch_size,
-        lr=0.05,
-        weight_decay=5e-4,
-        optimizer="sgd",
-        schedule="one_cycle",
-        warmup_epochs=0,
-        augment="crop_flip",
-        cutout=0,
-        label_smoothing=0,
-        ema_decay=0,
-        precision=precision,
-        max_train_samples=args.images,
-        eval_every=1,
-    )
+    config = replace(short_training(batch_size, precision), lr=0.05, max_train_samples=args.images)
 
     def turn() -> float:
         network = build("resnet18", num_classes=10, stem=args.stem, image_size=32, seed=0)
-        return train(
-            network,
-            data,
-            config,
-            seed=0,
-            partial=None,
-            report=lambda event: None,
-            should_stop=never_stop,
-        ).images_per_s
+        return images_per_s(network, data, config)
 
     return turn
 

@@ -12,14 +12,13 @@ import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import fx, nn
 
 from ..errors import UserError
 from ..report import Report
 from ..training import loop
 from ..training.config import TrainConfig
-from ..training.distill import distillation
+from ..training.distill import distillation, teacher_of
 from ..training.fake_quantize import keep_rounded, round_weights
 from .base import Applied, Context
 
@@ -69,8 +68,7 @@ class Finetune:
         device = context.device
         objective = None
         if self.distill:
-            teacher = copy.deepcopy(context.original).eval().requires_grad_(False).to(device)
-            teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            teacher = teacher_of(context.original, device)
             objective = distillation(
                 teacher, **self.distill, bf16=self.precision == "bf16", label_smoothing=self.label_smoothing
             )

@@ -50,7 +50,7 @@ class QuantizeStatic:
         weight_bits: of the integers, 2 to 8; fewer than 8 are stored and executed as int8 all the same.
     """
 
-    backend: Literal["auto", "x86_vnni", "x86", "qnnpack"] = "auto"
+    backend: Int8Backend | Literal["auto"] = "auto"
     calibration_samples: int = 512
     batch_size: int = 64
     weight_bits: int = 8

@@ -30,15 +30,16 @@ class MovingAverage(nn.Module):
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """After a step of the network."""
-        own, theirs = _tensors(self.module), _tensors(network)
+        (floats, counters), (new_floats, new_counters) = _tensors(self.module), _tensors(network)
         decay = self.decay if self.steps else 0.0
-        floats = [index for index, tensor in enumerate(own) if tensor.is_floating_point()]
-        torch._foreach_lerp_([own[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
-        counters = [index for index, tensor in enumerate(own) if not tensor.is_floating_point()]
+        torch._foreach_lerp_(floats, new_floats, 1 - decay)
         if counters:
-            torch._foreach_copy_([own[i] for i in counters], [theirs[i] for i in counters])
+            torch._foreach_copy_(counters, new_counters)
         self.steps += 1
 
 
-def _tensors(network: nn.Module) -> list[Tensor]:
-    return list(chain(network.parameters(), network.buffers()))
+def _tensors(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights with statistics, and counters."""
+    tensors = list(chain(network.parameters(), network.buffers()))
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    return floats, [tensor for tensor in tensors if not tensor.is_floating_point()]

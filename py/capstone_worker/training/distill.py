@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .loop import Objective
+
+
+def teacher_of(original: nn.Module, device: torch.device) -> nn.Module:
+    """A copy of the original as `distillation` wants it: on the device, in evaluation mode, not trained."""
+    teacher = copy.deepcopy(original).eval().requires_grad_(False).to(device)
+    teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return teacher
 
 
 def distillation(
