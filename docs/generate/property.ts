@@ -93,8 +93,13 @@ export function defaultInWords(property: Property): string {
 
 /** What may stand there, as JSON; empty where the schema shows none. */
 export function exampleInWords(property: Property): string {
+  const entry = property.items?.examples?.[0];
   const value =
-    property.examples?.[0] ?? property.const ?? property.default ?? property.enum?.[0] ?? undefined;
+    property.examples?.[0] ??
+    property.const ??
+    (entry === undefined ? undefined : [entry]) ??
+    property.default ??
+    property.enum?.[0];
   return value === undefined || isEmptyObject(value) ? '' : JSON.stringify(value);
 }
 

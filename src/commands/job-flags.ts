@@ -136,7 +136,7 @@ function targets(kind: JobKind): FlagTarget[] {
       found.set(name, {
         flag: {
           name,
-          description: same?.flag.description ?? property.description ?? '',
+          description: same?.flag.description ?? described(property),
           // What is off by default is a switch.
           ...(property.type === 'boolean'
             ? {}
@@ -157,6 +157,11 @@ function schemaOf(kind: JobKind): Property {
   const schema = (oneOf ?? anyOf ?? []).find((option) => option.properties?.['kind']?.const === kind);
   if (schema === undefined) throw new Error(`no schema for jobs of kind ${kind}`);
   return schema;
+}
+
+function described({ description = '', items }: Property): string {
+  const takesObjects = items?.anyOf?.some(({ type }) => type === 'object') ?? false;
+  return takesObjects ? `${description} In a flag an object is JSON.` : description;
 }
 
 /** An empty list is no default worth a word. */

@@ -311,9 +311,7 @@ const envelope = {
 };
 const modelList = unique(z.array(z.union([Name, Model])).min(1));
 const asModels = (list: typeof modelList) =>
-  list
-    .default(['resnet18'])
-    .meta({ description: 'Networks by name; or as objects; in a flag as JSON.', 'x-flag': '--model' });
+  list.default(['resnet18']).meta({ description: 'Networks, by name or as objects.', 'x-flag': '--model' });
 const models = asModels(modelList);
 /** Nothing would be done to a dense network. */
 const modelsToCompress = asModels(
@@ -334,7 +332,7 @@ const modelsToCompress = asModels(
 );
 const datasets = unique(z.array(z.union([Name, Dataset])).min(1))
   .default([BUNDLED_DATASET])
-  .meta({ description: 'Data sets by name; or as objects; in a flag as JSON.', 'x-flag': '--dataset' });
+  .meta({ description: 'Data sets, by name or as objects.', 'x-flag': '--dataset' });
 const recipes = unique(z.array(z.string().min(1)).min(1))
   .default(['classic'])
   .meta({ description: 'Recipes by name or path.', 'x-flag': '--recipe' });

@@ -83,6 +83,8 @@ def _add(parser: argparse.ArgumentParser, flag: schema.Flag, kind: str) -> None:
     is_list = flag.schema.get("type") == "array"
     default = [CLASSIC_DATASET] if flag.path == ("datasets",) else flag.schema.get("default")
     words = [flag.schema.get("description", "")]
+    if is_list and any(option.get("type") == "object" for option in flag.schema["items"].get("anyOf", ())):
+        words.append("This script takes names alone.")
     if kind == "benchmark" and flag.path == ("models",):
         words.append(f"Default: {', '.join(CLASSIC_MODELS)}: each that has all files.")
     elif default is not None:
