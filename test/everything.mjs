@@ -119,7 +119,17 @@ try {
   await step(
     'pytest',
     venv('python'),
-    ['-m', 'pytest', '-n', 'auto', '--dist', 'worksteal', `--junitxml=${join(scratch, 'pytest.xml')}`],
+    [
+      '-m',
+      'pytest',
+      '-n',
+      'auto',
+      '--dist',
+      'worksteal',
+      '--durations',
+      '25',
+      `--junitxml=${join(scratch, 'pytest.xml')}`,
+    ],
     { count: pytestCounts, env: { OMP_NUM_THREADS: '1' } },
   );
   await vitest('unit tests', 'src');

@@ -28,6 +28,8 @@ from capstone_worker.by_hand.progress import drawn_progress
 from capstone_worker.errors import UserError
 from capstone_worker.report import Event, never_stop
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 SCRIPTS = schema.PACKAGE_ROOT / "py"
 DATASET = "fashion_mnist_mini"
 FEW = ["--dataset", DATASET, "--epochs", "1", "--max-train-samples", "64"]

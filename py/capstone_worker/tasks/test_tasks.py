@@ -26,6 +26,8 @@ from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
 from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
 
+pytestmark = pytest.mark.usefixtures("impatient")
+
 Task = dict[str, Any]
 MODEL = {"name": "resnet18", "arch": "resnet18", "stem": "imagenet", "image_size": 32}
 DATASET = {"name": "fashion_mnist_mini", "source": "bundled"}
