@@ -16,14 +16,17 @@ test.each(examples)('examples/%s is a valid job, named for editors by its schema
   readRecipes(readJobFile(file), root);
 });
 
-test('benchmarks/trained/level1.json is a valid job, and its networks are there', () => {
-  const trained = join(root, 'benchmarks', 'trained');
-  const job = readJobFile(join(trained, 'level1.json'));
-  readRecipes(job, root);
-  const checkpoints = job.models.map((model) => (typeof model === 'string' ? undefined : model.checkpoint));
-  const there = readdirSync(trained).map((name) => join(trained, name));
-  expect(there).toEqual(expect.arrayContaining(checkpoints));
-});
+test.each(['level1.json', 'level3.json'])(
+  'benchmarks/trained/%s is a valid job, its networks are there',
+  (name) => {
+    const trained = join(root, 'benchmarks', 'trained');
+    const job = readJobFile(join(trained, name));
+    readRecipes(job, root);
+    const checkpoints = job.models.map((model) => (typeof model === 'string' ? undefined : model.checkpoint));
+    const there = readdirSync(trained).map((name) => join(trained, name));
+    expect(there).toEqual(expect.arrayContaining(checkpoints));
+  },
+);
 
 test('there is one of each kind', () => {
   const kinds = examples.map((name) => readJobFile(join(folder, name)).kind);
