@@ -61,7 +61,8 @@ def main() -> None:
         linear = nn.Linear(layer.inputs, layer.outputs).eval()
         inputs = torch.randn(layer.rows, layer.inputs)
         with torch.inference_mode():
-            timed = alternate({"fp32": partial(linear, inputs), "int8": partial(quantized(linear), inputs)})
+            calls = {"fp32": partial(linear, inputs), "int8": partial(quantized(linear), inputs)}
+            timed = alternate(calls, pairs=[("fp32", "int8")])
         ratio = timed.ratio("fp32", "int8")
         print(
             f"| {layer.what} | {layer.rows} x {layer.inputs} -> {layer.outputs} "

@@ -9,14 +9,13 @@ each storage is, and once more when they are found.
 
 from __future__ import annotations
 
-import pickletools
 import struct
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from .unpickle import MAX_BYTES, PickleError, unpickle
+from .unpickle import MAX_BYTES, PickleError, instructions, unpickle
 
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 """The first pickle but for its STOP: 0x1950a86a20f9469cfc6c."""
@@ -56,7 +55,7 @@ def read_legacy(data: memoryview) -> Any:  # noqa: ANN401 - whatever the file ho
 def _pickle_length(data: memoryview) -> int:
     """Bytes of the pickle at the beginning, whose instructions are looked at and not carried out."""
     try:
-        for opcode, _, position in pickletools.genops(bytes(data)):
+        for opcode, _, position in instructions(bytes(data)):
             if opcode.name == "STOP":
                 assert position is not None
                 return position + 1

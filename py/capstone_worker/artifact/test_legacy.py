@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import UserError
+from . import unpickle
 from .archive import REMAKE, RESAVE
 from .legacy import MAGIC
 from .read import read_model, read_record
@@ -148,3 +149,13 @@ def test_a_flipped_byte_is_refused_or_other_numbers(tmp_path: Path) -> None:
             assert read_model(path).tensors
         except UserError as error:
             assert error.hint in (RESAVE, REMAKE)
+
+
+def test_instructions_are_counted_before_they_are_carried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 MB of them took 9 s to be looked at."""
+    monkeypatch.setattr(unpickle, "MAX_OPCODES", 30)
+    many = b"\x80\x02" + b"N" * 40 + b"."
+    expected = ("model_pickle_too_long", "its pickle has more than 30 instructions", REMAKE)
+    assert refusal(tmp_path / "m.th", MAGIC + b"." + many) == expected

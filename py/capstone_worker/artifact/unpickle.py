@@ -9,7 +9,7 @@ hands no object out that an instruction could change behind its back.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -58,17 +58,26 @@ def unpickle(data: bytes, load_storage: LoadStorage) -> Any:  # noqa: ANN401 - w
         raise PickleError("model_pickle_too_long", f"its pickle is longer than {MAX_BYTES} bytes")
     machine = _Machine(load_storage)
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if count == MAX_OPCODES:
-                raise PickleError(
-                    "model_pickle_too_long", f"its pickle has more than {MAX_OPCODES} instructions"
-                )
+        for opcode, argument, _ in instructions(data):
             machine.step(opcode.name, argument)
         (result,) = machine.stack
     except (ValueError, TypeError, LookupError, OverflowError, RuntimeError) as error:
         # malformed streams; the last two are torch's, for numbers beyond 64 bits
         raise PickleError("model_pickle_invalid", f"its pickle is malformed ({error})") from None
     return result
+
+
+def instructions(data: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    """Of a pickle, as `pickletools.genops` reads them.
+
+    Raises:
+        PickleError: ``model_pickle_too_long``.
+        ValueError: it is malformed.
+    """
+    for count, instruction in enumerate(pickletools.genops(data)):
+        if count == MAX_OPCODES:
+            raise PickleError("model_pickle_too_long", f"its pickle has more than {MAX_OPCODES} instructions")
+        yield instruction
 
 
 class _Machine:

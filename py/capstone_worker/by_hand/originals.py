@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..models.architectures import default_image_size, default_stem, family
 from .names import artifact_name, checkpoint_name
 
@@ -33,9 +34,19 @@ class Original:
         return f"{kind}-{self.model['name']}-{self.dataset}-s{self.seed}"
 
     def as_recorded(self, record: Mapping[str, Any] | None) -> Original:
-        """With the stem and image size that its checkpoint says it has; a foreign one (None) says neither."""
+        """With the stem and image size that its checkpoint says it has; a foreign one (None) says neither.
+
+        Raises:
+            UserError: ``model_own_code``.
+        """
         if record is None:
             return self
+        if "stem" not in record["model"]:
+            raise UserError(
+                "model_own_code",
+                f"{record['model']['name']} is a network by code of one's own, which no script can name",
+                "Use `capstone compress --model NAME --checkpoint FILE`, or a spec for `capstone run`",
+            )
         said = {key: record["model"][key] for key in ("stem", "image_size")}
         return replace(self, model={**self.model, **said})
 

@@ -22,6 +22,7 @@ from capstone_worker.by_hand import act
 from capstone_worker.by_hand.arguments import Arguments, parse
 from capstone_worker.by_hand.main import main
 from capstone_worker.by_hand.names import artifact_name, checkpoint_name
+from capstone_worker.by_hand.originals import Original
 from capstone_worker.by_hand.outcome import side_by_side
 from capstone_worker.by_hand.plan import plan
 from capstone_worker.by_hand.progress import drawn_progress
@@ -490,3 +491,16 @@ def test_side_by_side() -> None:
         "noise": "load average 3.1 on 2 CPUs",
     }
     assert side_by_side([ROW, noisy]) == TABLE
+
+
+def test_a_network_by_own_code_is_refused_by_the_scripts() -> None:
+    model = {"name": "resnet18", "arch": "resnet18", "stem": "imagenet", "image_size": 32}
+    original = Original(model, "resnet", "cifar10", 0)
+    record = {"model": {"name": "mine", "num_classes": 10, "image_size": 32}}
+    with pytest.raises(UserError) as refused:
+        original.as_recorded(record)
+    assert (refused.value.code, refused.value.message, refused.value.hint) == (
+        "model_own_code",
+        "mine is a network by code of one's own, which no script can name",
+        "Use `capstone compress --model NAME --checkpoint FILE`, or a spec for `capstone run`",
+    )

@@ -35,9 +35,17 @@ def read_state() -> State:
     stats = (Path(folder, "cpu.stat") for folder in cgroup_folders())
     return State(
         os.getloadavg()[0],
-        sum(throttled_s(path.read_text()) for path in stats if path.exists()),
-        frozenset(path.read_text().strip() for path in _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")),
+        sum(throttled_s(text) for text in map(_read, stats)),
+        frozenset(filter(None, map(_read, _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")))),
     )
+
+
+def _read(path: Path) -> str:
+    """Empty where it cannot be read: a CPU that is switched off answers that it is busy."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def throttled_s(stat: str) -> float:

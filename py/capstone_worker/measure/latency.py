@@ -6,7 +6,7 @@ fewer blocks, down to a number below which an interval means little. Of two mode
 
     one call of each   rounds of blocks   timed calls in a block   in all
     1 ms               20                 24                       0.5 s
-    20 ms              20                 1                        0.8 s
+    20 ms              20                 1                        0.4 s
     0.3 s              20                 1                        6 s
     1 s                8                  1                        8 s
 

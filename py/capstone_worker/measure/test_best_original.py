@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..report import Event, never_stop
 from ..runtimes.runtime import Forward, Prepared
-from .best_original import EAGER, BestOriginal, find_best_original
+from .best_original import EAGER, UNTIMED, BestOriginal, find_best_original
 
 BATCH = torch.zeros(1, 3, 8, 8)
 
@@ -30,7 +30,7 @@ class Candidates:
     def _forward(self, name: str, ms: float) -> Callable[[Tensor], Tensor]:
         def forward(images: Tensor) -> Tensor:
             self.calls[name] += 1
-            self._now += round(1e6 * ms)
+            self._now += round(1e6 * ms) * (30 if name == "compiles" and self.calls[name] <= UNTIMED else 1)
             return images
 
         self._names[forward] = name
@@ -55,7 +55,7 @@ def test_the_fastest_and_nobody_else_is_timed() -> None:
     assert best.runtime == "fast"
     assert best.speedup == 4
     assert candidates.asked == ["fast"]
-    assert candidates.calls["slow"] == 2
+    assert candidates.calls["slow"] == UNTIMED + 2
     assert min(candidates.calls[EAGER], candidates.calls["fast"]) > 20
 
 
@@ -67,7 +67,15 @@ def test_one_that_loses_accuracy_does_not_shut_out_the_next() -> None:
     assert best.runtime == "float32"
     assert best.speedup == 2
     assert candidates.asked == ["bfloat16", "float32"]
-    assert candidates.calls["bfloat16"] == 2
+    assert candidates.calls["bfloat16"] == UNTIMED + 2
+
+
+@pytest.mark.usefixtures("cache")
+def test_one_that_compiles_in_its_first_calls_is_no_slow_one() -> None:
+    candidates = Candidates({EAGER: 4, "compiles": 1, "other": 1.4})
+    best, _ = candidates.best()
+    assert best == BestOriginal("compiles", 4)
+    assert candidates.asked == ["compiles"]  # the fastest passed: nobody else is evaluated
 
 
 @pytest.mark.usefixtures("cache")

@@ -1,9 +1,11 @@
 """Words of made-up states, and the real state of this machine."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from capstone_worker.measure import disturbance
 from capstone_worker.measure.disturbance import State, disturbances, read_state, throttled_s
 
 QUIET = State(load=0.5, throttled_s=3.0, governors=frozenset())
@@ -38,3 +40,13 @@ def test_this_machine() -> None:
     state = read_state()
     assert state.load >= 0
     assert state.throttled_s >= 0
+
+
+def test_a_governor_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a CPU that is switched off, which answers that it is busy; here it is a folder."""
+    monkeypatch.setattr(disturbance, "_CPUS", tmp_path)
+    (tmp_path / "cpu0" / "cpufreq" / "scaling_governor").mkdir(parents=True)
+    other = tmp_path / "cpu1" / "cpufreq"
+    other.mkdir(parents=True)
+    (other / "scaling_governor").write_text("powersave\n")
+    assert read_state().governors == {"powersave"}

@@ -122,7 +122,7 @@ class Original:
             return json.dumps(asdict(best)).encode() if is_steady else None
 
         best, _ = kept(
-            "originals",
+            "best_originals",
             key,
             find,
             encode,
