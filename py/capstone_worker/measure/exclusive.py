@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..data.cache_home import cache_home
+from ..data.cache_home import made_in_cache
 from ..locked import locked
 from ..report import ShouldStop
 
@@ -18,8 +18,8 @@ def exclusive(should_stop: ShouldStop) -> Iterator[None]:
 
     Raises:
         Stopped: asked to stop while waiting.
+        MachineError: ``cache_not_written``.
     """
-    cache_home().mkdir(parents=True, exist_ok=True)
     # Its wait is no phase of the task: nobody hears of it.
-    with locked(cache_home() / "measure.lock", lambda event: None, should_stop):
+    with locked(made_in_cache() / "measure.lock", lambda event: None, should_stop):
         yield

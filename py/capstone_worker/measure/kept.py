@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from ..artifact.write import write_atomic
-from ..data.cache_home import cache_home
+from ..data.cache_home import made_in_cache
 from ..locked import locked
 from ..report import Report, ShouldStop
 
@@ -43,11 +43,11 @@ def kept(
 
     Raises:
         Stopped: asked to stop while waiting.
+        MachineError: ``cache_not_written``.
         UserError, MachineError: as `artifact.write.write_atomic`; and whatever ``compute`` raises.
     """
     digest = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
-    path = cache_home() / kind / digest
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = made_in_cache(kind) / digest
     with locked(path.with_name(f"{digest}.lock"), report, should_stop):
         try:
             return decode(path.read_bytes())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from filelock import FileLock, Timeout
 
-from capstone_worker.errors import Stopped
+from capstone_worker.errors import MachineError, Stopped
 from capstone_worker.measure.latency import Latency, Schedule, Timed, alternate, plan_blocks, unsteady
 
 MS = 1_000_000
@@ -215,3 +215,14 @@ def test_a_call_that_takes_30_percent_longer() -> None:
     assert ratio.verdict == "slower"
     assert ratio.point == pytest.approx(1 / 1.3, rel=0.05)
     assert 0.6 < ratio.low <= ratio.point <= ratio.high < 0.95
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(MachineError) as refused:
+        alternate({"a": lambda: None, "b": lambda: None})
+    assert (refused.value.code, refused.value.message) == (
+        "cache_not_written",
+        f"{tmp_path}/file/capstone: cannot be made: not a directory",
+    )
