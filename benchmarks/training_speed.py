@@ -1,9 +1,9 @@
 """Images a second of our training loop and of the textbook's (benchmarks/textbook/train.py), in turns.
 
 The same network, batch size, threads and number of images; both crop and flip. The textbook trains in fp32
-from image files through a DataLoader, with as many worker processes as serve it best here; ours in the
-precision that precision.json resolves `auto` to on this CPU; in fp32, to show what precision is not; and with
-torch's own convolutions, to show what rewriting them is.
+from image files through a DataLoader, with none, 2 or as many worker processes as CPUs, whichever serves it
+best here; ours in the precision that precision.json resolves `auto` to on this CPU; in fp32, to show what
+precision is not; and with torch's own convolutions, to show what rewriting them is.
 
     python benchmarks/training_speed.py --data-root data/cifar10
     python benchmarks/training_speed.py --data-root data/cifar10 --stem cifar --batch-sizes 128 --images 640
@@ -77,7 +77,10 @@ def judge(args: argparse.Namespace, batch_size: int, data: Dataset) -> bool:
     """One batch size; whether the bar holds."""
     resolved = resolve_precision("auto", isa=isa(), family="resnet", stem=args.stem, batch_size=batch_size)
     turns: dict[str, Turn] = {
-        **{f"textbook, {workers} workers": textbook(args, batch_size, workers) for workers in (0, 2)},
+        **{
+            f"textbook, {workers} workers": textbook(args, batch_size, workers)
+            for workers in sorted({0, 2, usable_cpus()})
+        },
         "ours, fp32": ours(args, batch_size, data, "fp32"),
         f"ours, {resolved}, torch's convolutions": torch_convolutions(ours(args, batch_size, data, resolved)),
         f"ours, auto ({resolved})": ours(args, batch_size, data, resolved),

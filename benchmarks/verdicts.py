@@ -1,8 +1,9 @@
 """How often the verdict on two models is wrong: a model against its own copy, and one slowed by 10 %.
 
-Through what the benchmark task itself calls: two networks, each its own copy in memory, prepared by the
-runtime, timed by `alternate`, judged by the 99 % interval and the margin. The slowed copy computes, then
-spins until 1.1 times its own time has passed: exactly 10 % more, whatever the machine did meanwhile.
+By what the benchmark task itself calls: networks, each its own copy in memory, prepared by the runtime,
+timed in turns (in other runtimes than torch beside torch eager, as a row's are), judged by the 99 % interval
+and the margin. The slowed copy computes, then spins until 1.1 times its own time has passed: exactly 10 %
+more, whatever the machine did meanwhile.
 
     python benchmarks/verdicts.py                # 40 A/A and 20 slowed runs at batch 1 and at batch 64
     python benchmarks/verdicts.py --others 5     # the same among five copies that take turns, as levels do
@@ -23,20 +24,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
 from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.intervals import wilson_interval
-from capstone_worker.measure.latency import Call, alternate
+from capstone_worker.measure.latency import Timed
 from capstone_worker.models.build import build
+from capstone_worker.report import never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
+from capstone_worker.runtimes.runtime import Forward, Prepared
 from capstone_worker.runtimes.source import Source
+from capstone_worker.tasks.figures import timed_beside_eager
 
 SLOWED = 1.1
 
@@ -75,11 +80,18 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
     runtime = RUNTIMES[args.runtime]
     source = Source(network, 32)
     original, *copies = (
-        partial(runtime.prepare(source, threads=torch.get_num_threads()).forward, batch)
-        for _ in range(1 + args.others)
+        runtime.prepare(source, threads=torch.get_num_threads()) for _ in range(1 + args.others)
     )
-    same = Verdicts(original, copies, args.same, lambda call: call)
-    slow = Verdicts(original, copies, args.slowed, slowed)
+    torch_eager = RUNTIMES["torch"]
+    eager = (
+        original if runtime is torch_eager else torch_eager.prepare(source, threads=torch.get_num_threads())
+    )
+
+    def timed(others: dict[str, Prepared]) -> Timed:
+        return timed_beside_eager({"original": original, **others}, eager, batch, never_stop)[0]
+
+    same = Verdicts(timed, copies, args.same, lambda forward: forward)
+    slow = Verdicts(timed, copies, args.slowed, slowed)
     wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]
     print(f"batch {batch_size}: A/A {wrong} of {args.same} wrong {percent(wrong, args.same)}, {same}")
     print(f"batch {batch_size}: slowed {found} of {args.slowed} found {percent(found, args.slowed)}, {slow}")
@@ -91,24 +103,26 @@ class Verdicts:
     """What ``runs`` measurements came to, each judged by one of the copies, which is ``changed``."""
 
     def __init__(
-        self, original: Call, copies: Sequence[Call], runs: int, changed: Callable[[Call], Call]
+        self,
+        timed: Callable[[dict[str, Prepared]], Timed],
+        copies: Sequence[Prepared],
+        runs: int,
+        changed: Callable[[Forward], Forward],
     ) -> None:
         self.kinds: Counter[str] = Counter()
         self.noisy = 0
         widths, seconds = [], []
         for run in range(runs):
             started = time.perf_counter()
-            others = {f"copy {place}": call for place, call in enumerate(copies)}
+            others = {f"copy {place}": copy for place, copy in enumerate(copies)}
             judged = f"copy {run % len(copies)}"
-            others[judged] = changed(others[judged])
-            timed = alternate(
-                {"original": original, **others}, pairs=[("original", name) for name in others]
-            ).between(original="original", compressed=judged)
-            ratio = timed.ratio("original", "compressed")
+            others[judged] = replace(others[judged], forward=changed(others[judged].forward))
+            pair = timed(others).between(original="original", compressed=judged)
+            ratio = pair.ratio("original", "compressed")
             seconds.append(time.perf_counter() - started)
             widths.append(100 * (ratio.high - ratio.low))
             self.kinds[ratio.verdict] += 1
-            self.noisy += timed.noise is not None
+            self.noisy += pair.noise is not None
         self.width, self.seconds = statistics.median(widths), statistics.median(seconds)
 
     def __str__(self) -> str:
@@ -116,15 +130,16 @@ class Verdicts:
         return f"interval {self.width:.1f} % wide, {self.noisy} called noisy, {self.seconds:.2f} s each"
 
 
-def slowed(call: Call) -> Call:
-    """The same call, taking SLOWED times as long."""
+def slowed(forward: Forward) -> Forward:
+    """The same, taking SLOWED times as long."""
 
-    def run() -> None:
+    def run(batch: Tensor) -> Tensor:
         started = time.perf_counter_ns()
-        call()
+        logits = forward(batch)
         end = started + SLOWED * (time.perf_counter_ns() - started)
         while time.perf_counter_ns() < end:
             pass
+        return logits
 
     return run
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipes, schema
-from ..artifact.read import read_record
+from ..artifact.archive import REMAKE
+from ..artifact.read import RECORD_NAME, read_record
 from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..keys import installed_versions, task_key
 from ..measure import cpu
+from ..models.file import check_format
 from ..training import precision
 from .arguments import CLASSIC_DATASET, CLASSIC_MODELS, Arguments
 from .originals import Original, originals
@@ -92,7 +94,7 @@ def _compressions(arguments: Arguments, workspace: Path) -> list[Task]:
         checkpoint = given or original.checkpoint(workspace)
         key = _key_inside(checkpoint, "checkpoint", _how_to_train(original))
         _check_classes(checkpoint, arguments.num_classes)
-        said = original if given is None else original.as_recorded(read_record(given))
+        said = original if given is None else original.as_recorded(_record(given))
         output = original.artifact(workspace, recipe["name"], level)
         steps = [
             _resolved(step, original, job["device"])
@@ -245,7 +247,7 @@ def _said_by(checkpoint: Path | None, arguments: Arguments) -> dict[str, Any]:
     """What a checkpoint that was named says of the job: its data set and its seed."""
     if checkpoint is None:
         return {}
-    record = read_record(checkpoint)
+    record = _record(checkpoint)
     if record is not None:
         return {"datasets": [record["dataset"]["name"]], "seeds": [record["seed"]]}
     if "datasets" in arguments.job:
@@ -259,8 +261,22 @@ def _said_by(checkpoint: Path | None, arguments: Arguments) -> dict[str, Any]:
     return {"datasets": [_DATASET_OF_CLASSES[arguments.num_classes]]}
 
 
+def _record(path: Path) -> dict[str, Any] | None:
+    """What a file of ours says of itself, as it is written; None of a foreign file."""
+    record = read_record(path)
+    if record is None:
+        return None
+    check_format(path, record)
+    try:
+        checked: dict[str, Any] = schema.validate("record", record)
+    except UserError:
+        reason = f"its record {RECORD_NAME} is not as capstone writes it"
+        raise UserError("model_record_invalid", f"{path}: {reason}", REMAKE) from None
+    return checked
+
+
 def _check_classes(checkpoint: Path, expected: int | None) -> None:
-    record = read_record(checkpoint)
+    record = _record(checkpoint)
     found = expected if record is None else record["model"]["num_classes"]
     if expected is not None and found != expected:
         raise UserError(
@@ -274,7 +290,7 @@ def _key_inside(path: Path, what: str, hint: str) -> str:
     """The key in a file of ours; of a foreign one its SHA-256."""
     if not path.exists():
         raise UserError(f"{what}_missing", f"{path} does not exist", hint)
-    record = read_record(path)
+    record = _record(path)
     return hashlib.sha256(path.read_bytes()).hexdigest() if record is None else str(record["key"])
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from capstone_worker import schema
+from capstone_worker.artifact.write import write_model
 from capstone_worker.by_hand.main import main
 from capstone_worker.by_hand.visible import visible
 
@@ -50,7 +51,7 @@ def said(kind: str, *argv: str, workspace: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """With a state_dict of another network, a whole one cut off, an empty file and a folder."""
+    """With a state_dict of another network, a whole one cut off, an empty file, a folder, odd records."""
     folder = tmp_path / "workspace"
     folder.mkdir()
     torch.save({"encoder.weight": torch.zeros(3, 3)}, folder / "other.pth")
@@ -58,6 +59,8 @@ def workspace(tmp_path: Path) -> Path:
     (folder / "cut.pth").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.pth").touch()
     (folder / "folder.pth").mkdir()
+    write_model(folder / "recordless.pth", {}, {"format": 1})
+    write_model(folder / "newer.pth", {}, {"format": 2})
     (folder / "escape\x1b[31m.pth").write_bytes(b"no model")
     return folder
 
@@ -112,6 +115,18 @@ COMPRESS = ["--num-classes", "10", "--compression-level", "1"]
             [*COMPRESS, "--checkpoint", "folder.pth"],
             "{workspace}/folder.pth: expected a model file, found a folder",
             "Name the file itself",
+        ),
+        (
+            "compress",
+            [*COMPRESS, "--checkpoint", "recordless.pth"],
+            "{workspace}/recordless.pth: its record capstone.json is not as capstone writes it",
+            DAMAGED,
+        ),
+        (
+            "compress",
+            [*COMPRESS, "--checkpoint", "newer.pth"],
+            "{workspace}/newer.pth: expected format 1, found 2",
+            "Update capstone: a newer one wrote this file",
         ),
         (
             "compress",

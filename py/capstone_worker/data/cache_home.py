@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import MachineError
+from ..locked import locked
+from ..report import Report, ShouldStop
 
 
 def cache_home() -> Path:
@@ -28,9 +32,29 @@ def made_in_cache(name: str = "") -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(
-            "cache_not_written",
-            f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}",
-            "Set XDG_CACHE_HOME to a folder that can be written",
-        ) from error
+        raise _not_written(folder, "made", error) from error
     return folder
+
+
+@contextmanager
+def locked_in_cache(path: Path, report: Report, should_stop: ShouldStop) -> Iterator[None]:
+    """As `locked`, of a path in there.
+
+    Raises:
+        Stopped: asked to stop while waiting.
+        MachineError: ``cache_not_written``, the lock file cannot be opened.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, report, should_stop))
+        except OSError as error:
+            raise _not_written(path, "opened", error) from error
+        yield
+
+
+def _not_written(path: Path, what: str, error: OSError) -> MachineError:
+    return MachineError(
+        "cache_not_written",
+        f"{path}: cannot be {what}: {(error.strerror or str(error)).lower()}",
+        "Set XDG_CACHE_HOME to a folder that can be written",
+    )

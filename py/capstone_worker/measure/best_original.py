@@ -31,8 +31,8 @@ CONTENDER = 1.5
 UNTIMED = 3
 """Calls before a candidate is warm: ResNet-20 takes 44, 5.8, 1.7 and then 1.4 ms in torch_frozen."""
 
-STEADY = 1.5
-"""Upper over lower end of the interval of a ratio that is worth keeping."""
+STEADY = 1.2
+"""Upper over lower end of the interval of a ratio that is worth keeping; beyond it a row says so."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,21 @@ class BestOriginal:
     Attributes:
         runtime: and the dtype it executes in, for example ``openvino bfloat16``.
         speedup: latency of torch eager float32 over latency there; 1 where that is eager.
+        low: lower end of its 99 % interval.
+        high: upper end.
     """
 
     runtime: str
     speedup: float
+    low: float
+    high: float
+
+    @property
+    def noise(self) -> str | None:
+        """That the ratio is known too badly, in words; None where it is known well enough."""
+        if self.high <= STEADY * self.low:
+            return None
+        return f"best original unsteady: {self.low:.2f} to {self.high:.2f} times as fast as eager"
 
 
 def prepare_all(source: Source, threads: int, report: Report) -> dict[str, Prepared]:
@@ -75,7 +86,7 @@ def find_best_original(
     report: Report,
     should_stop: ShouldStop,
     clock: Clock = time.perf_counter_ns,
-) -> tuple[BestOriginal, bool]:
+) -> BestOriginal:
     """Time the original in all its forms; of the fast ones, the fastest that is as accurate as eager.
 
     Args:
@@ -86,36 +97,29 @@ def find_best_original(
         should_stop: asked before every block.
         clock: nanoseconds, monotonic.
 
-    Returns:
-        What was found, and whether the measurement was steady enough to be kept for other levels.
-
     Raises:
         Stopped: asked to stop.
     """
     phase(report, "find best original")
     calls = {name: partial(candidate.forward, batch) for name, candidate in candidates.items()}
     passes = cache(lambda name: name == EAGER or loses_nothing(candidates[name].forward))
-    contenders = _contenders(_nanoseconds(calls, should_stop, clock), passes)
+    times = _nanoseconds(calls, should_stop, clock)
+    # Were the limit set by one that loses accuracy, it would shut out the one that is the best without.
+    fastest = next(filter(passes, sorted(times, key=times.__getitem__)))
+    # The others only cost time, of a large ViT seconds a call.
+    contenders = {EAGER} | {
+        name for name in times if times[fastest] <= times[name] <= CONTENDER * times[fastest]
+    }
     timed = alternate(
-        {name: calls[name] for name in contenders},
+        {name: calls[name] for name in times if name in contenders},
+        pairs=[(EAGER, fastest)] if fastest != EAGER else [],
         should_stop=should_stop,
         clock=clock,
         settle=wait_until_idle,
     )
     best = next(filter(passes, sorted(contenders, key=lambda name: timed.latency(name).p50_ms)))
     ratio = timed.ratio(EAGER, best)
-    return BestOriginal(best, ratio.point), ratio.high <= STEADY * ratio.low
-
-
-def _contenders(times: Mapping[str, int], passes: Callable[[str], bool]) -> list[str]:
-    """Eager, and whoever may be the fastest of those that lose nothing.
-
-    The others only cost time, of a large ViT seconds a call.
-    """
-    # Were the limit set by one that loses accuracy, it would shut out the one that is the best without.
-    fastest = next(name for name in sorted(times, key=times.__getitem__) if passes(name))
-    limit = CONTENDER * times[fastest]
-    return [name for name in times if name == EAGER or times[fastest] <= times[name] <= limit]
+    return BestOriginal(best, ratio.point, ratio.low, ratio.high)
 
 
 def _nanoseconds(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock) -> dict[str, int]:

@@ -11,6 +11,9 @@ from .cpu import cgroup_folders
 _CPUS = Path("/sys/devices/system/cpu")
 _FAST = {"performance", "schedutil"}
 """Governors under which a busy CPU runs as fast as it can; the same code runs slower under others."""
+_CHOOSES_ITSELF = {"intel_pstate", "amd-pstate-epp"}
+"""Drivers under which the CPU sets its own clock, whatever they call the governor (Linux,
+Documentation/admin-guide/pm/intel_pstate.rst and amd-pstate.rst): their powersave is no lowest clock."""
 
 _THROTTLED_S = 0.01
 
@@ -22,7 +25,8 @@ class State:
     Attributes:
         load: tasks that wanted to run on this machine, on average over the minute before.
         throttled_s: seconds for which this process' control groups have had no CPU time left, since ever.
-        governors: what chooses the clock of each CPU; empty where the system does not say.
+        governors: what chooses the clock of each CPU; empty where the system does not say, or leaves it to
+            the CPU.
     """
 
     load: float
@@ -36,8 +40,12 @@ def read_state() -> State:
     return State(
         os.getloadavg()[0],
         sum(throttled_s(text) for text in map(_read, stats)),
-        frozenset(filter(None, map(_read, _CPUS.glob("cpu[0-9]*/cpufreq/scaling_governor")))),
+        frozenset(filter(None, map(_governor, _CPUS.glob("cpu[0-9]*/cpufreq")))),
     )
+
+
+def _governor(cpufreq: Path) -> str:
+    return "" if _read(cpufreq / "scaling_driver") in _CHOOSES_ITSELF else _read(cpufreq / "scaling_governor")
 
 
 def _read(path: Path) -> str:

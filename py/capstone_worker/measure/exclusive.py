@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..data.cache_home import made_in_cache
-from ..locked import locked
+from ..data.cache_home import locked_in_cache, made_in_cache
 from ..report import ShouldStop
 
 
@@ -21,5 +20,5 @@ def exclusive(should_stop: ShouldStop) -> Iterator[None]:
         MachineError: ``cache_not_written``.
     """
     # Its wait is no phase of the task: nobody hears of it.
-    with locked(made_in_cache() / "measure.lock", lambda event: None, should_stop):
+    with locked_in_cache(made_in_cache() / "measure.lock", lambda event: None, should_stop):
         yield

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from ..artifact.write import write_atomic
-from ..data.cache_home import made_in_cache
-from ..locked import locked
+from ..data.cache_home import locked_in_cache, made_in_cache
 from ..report import Report, ShouldStop
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def kept(
     """
     digest = hashlib.sha256(json.dumps(asdict(key), sort_keys=True).encode()).hexdigest()
     path = made_in_cache(kind) / digest
-    with locked(path.with_name(f"{digest}.lock"), report, should_stop):
+    with locked_in_cache(path.with_name(f"{digest}.lock"), report, should_stop):
         try:
             return decode(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError, EOFError):

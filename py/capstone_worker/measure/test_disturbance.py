@@ -50,3 +50,23 @@ def test_a_governor_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.Monk
     other.mkdir(parents=True)
     (other / "scaling_governor").write_text("powersave\n")
     assert read_state().governors == {"powersave"}
+
+
+@pytest.mark.parametrize(
+    ("driver", "governors"),
+    [
+        ("acpi-cpufreq", {"powersave"}),
+        ("intel_cpufreq", {"powersave"}),
+        ("intel_pstate", set()),
+        ("amd-pstate-epp", set()),
+    ],
+)
+def test_powersave_of_drivers_that_leave_the_clock_to_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, governors: set[str]
+) -> None:
+    monkeypatch.setattr(disturbance, "_CPUS", tmp_path)
+    cpufreq = tmp_path / "cpu0" / "cpufreq"
+    cpufreq.mkdir(parents=True)
+    (cpufreq / "scaling_governor").write_text("powersave\n")
+    (cpufreq / "scaling_driver").write_text(f"{driver}\n")
+    assert read_state().governors == governors

@@ -226,3 +226,14 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "cache_not_written",
         f"{tmp_path}/file/capstone: cannot be made: not a directory",
     )
+
+
+def test_a_lock_that_cannot_be_opened(cache: Path) -> None:
+    lock = cache / "measure.lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(MachineError) as refused:
+        alternate({"a": lambda: None, "b": lambda: None})
+    assert (refused.value.code, refused.value.message) == (
+        "cache_not_written",
+        f"{lock}: cannot be opened: is a directory",
+    )

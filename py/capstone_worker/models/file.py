@@ -110,15 +110,24 @@ def load_model(
     return LoadedModel(network.eval(), record, file.sha256, file.bytes)
 
 
-def _ours(
-    path: Path, file: ModelFile, record: dict[str, Any], arch: str | None, num_classes: int | None
-) -> tuple[fx.GraphModule, dict[str, Any]]:
+def check_format(path: Path, record: Mapping[str, Any]) -> None:
+    """That a record of ours is one that this program can read.
+
+    Raises:
+        UserError: ``model_format_unknown``.
+    """
     if record.get("format") != FORMAT:
         raise UserError(
             "model_format_unknown",
             f"{path}: expected format {FORMAT}, found {record.get('format')!r}",
             UPDATE,
         )
+
+
+def _ours(
+    path: Path, file: ModelFile, record: dict[str, Any], arch: str | None, num_classes: int | None
+) -> tuple[fx.GraphModule, dict[str, Any]]:
+    check_format(path, record)
     model = record.get("model")
     if not isinstance(model, dict):
         raise UserError(

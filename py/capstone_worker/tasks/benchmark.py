@@ -33,6 +33,7 @@ from .figures import (
     identity,
     latencies,
     load_of_original,
+    noise,
     provenance,
     sizes,
     timed_beside_eager,
@@ -147,7 +148,7 @@ def _measure(
                 **at_best,
                 "speedup_vs_eager": eager_ms / latency.p50_ms,
                 "speedup_vs_best_original": at_best["best_original_latency_ms"] / latency.p50_ms,
-                "noise": pair.noise,
+                "noise": noise(pair, best),
                 **memory[place],
             }
             artifact.rows.append(schema.validate("row", row))

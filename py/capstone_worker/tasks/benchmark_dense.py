@@ -25,6 +25,7 @@ from .figures import (
     identity,
     latencies,
     load_of_original,
+    noise,
     provenance,
     sizes,
     timed_beside_eager,
@@ -81,7 +82,7 @@ def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldSto
                 "batch_size": batch_size,
                 **latencies("compressed", timed.latency("dense"), batch_size),
                 **best_original(eager_ms, best),
-                "noise": timed.noise,
+                "noise": noise(timed, best),
             }
             if settings["peak_memory"]:
                 phase(report, "peak memory")

@@ -100,6 +100,11 @@ def best_original(eager_ms: float, best: BestOriginal) -> Columns:
     }
 
 
+def noise(timed: Timed, best: BestOriginal) -> str | None:
+    """What disturbed either measurement, in words; None where nothing was seen."""
+    return "; ".join(filter(None, [timed.noise, best.noise])) or None
+
+
 def timed_beside_eager(
     models: dict[str, Prepared], eager: Prepared, batch: Tensor, should_stop: ShouldStop
 ) -> tuple[Timed, float]:

@@ -110,27 +110,25 @@ class Original:
             software=installed_versions(),
         )
 
-        def find() -> tuple[BestOriginal, bool]:
+        def find() -> BestOriginal:
             if self._candidates is None:
                 self._candidates = prepare_all(self._source, self._threads, self._report)
             return find_best_original(
                 self._candidates, batch, self._loses_nothing, self._report, self._should_stop
             )
 
-        def encode(found: tuple[BestOriginal, bool]) -> bytes | None:
-            best, is_steady = found
-            return json.dumps(asdict(best)).encode() if is_steady else None
+        def encode(best: BestOriginal) -> bytes | None:
+            return json.dumps(asdict(best)).encode() if best.noise is None else None
 
-        best, _ = kept(
+        return kept(
             "best_originals",
             key,
             find,
             encode,
-            lambda data: (BestOriginal(**json.loads(data)), True),
+            lambda data: BestOriginal(**json.loads(data)),
             self._report,
             self._should_stop,
         )
-        return best
 
     def _loses_nothing(self, forward: Forward) -> bool:
         labels = self._evaluation.labels
