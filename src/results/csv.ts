@@ -34,24 +34,27 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
   const parsed = Papa.parse<string[]>(text, { delimiter: ',' });
   const problems = parsed.errors.map(({ message, row }) => `${file}, line ${(row ?? 0) + 1}: ${message}`);
   const rows: Row[] = [];
-  let header: string[] | undefined;
-  let line = 1;
-  for (const cells of parsed.data) {
-    const place = `${file}, line ${line}`;
-    line += 1 + lineBreaksIn(cells);
+  let lines: readonly number[] | undefined;
+  const placeOf = (index: number) => {
+    lines ??= firstLines(parsed.data);
+    return `${file}, line ${lines[index]}`;
+  };
+  let columns: Column[] | undefined;
+  for (const [index, cells] of parsed.data.entries()) {
     if (cells.length === 1 && cells[0] === '') continue;
-    if (header === undefined) {
-      header = cells;
-      problems.push(...headerProblems(header).map((problem) => `${place}: ${problem}`));
+    if (columns === undefined) {
+      const found = headerProblems(cells);
+      problems.push(...found.map((problem) => `${placeOf(index)}: ${problem}`));
       if (problems.length > 0) break;
-    } else if (cells.length !== header.length) {
-      problems.push(`${place}: expected ${header.length} cells, found ${cells.length}`);
+      columns = cells.flatMap((name) => COLUMN_OF.get(name) ?? []);
+    } else if (cells.length !== columns.length) {
+      problems.push(`${placeOf(index)}: expected ${columns.length} cells, found ${cells.length}`);
     } else {
-      const value = typedRow(header, cells);
+      const value = typedRow(columns, cells);
       // The schema alone first: of thousands of rows, one that has problems to be explained is rare.
       const read = Row.safeParse(value);
       if (read.success) rows.push(read.data);
-      else problems.push(...problemsOf(value, place));
+      else problems.push(...problemsOf(value, placeOf(index)));
     }
   }
   if (problems.length > 0) {
@@ -62,10 +65,14 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
   return { rows };
 }
 
-function lineBreaksIn(cells: readonly string[]): number {
-  let count = 0;
-  for (const text of cells) if (text.includes('\n')) count += text.split('\n').length - 1;
-  return count;
+/** On which line of the file each record begins: those before it may hold line breaks in quotes. */
+function firstLines(records: readonly string[][]): number[] {
+  let next = 1;
+  return records.map((cells) => {
+    const line = next;
+    next += cells.reduce((breaks, text) => breaks + text.split('\n').length - 1, 1);
+    return line;
+  });
 }
 
 function problemsOf(value: object, place: string): string[] {
@@ -73,9 +80,10 @@ function problemsOf(value: object, place: string): string[] {
   return checked.ok ? [] : checked.problems.map((problem) => drawProblem(problem));
 }
 
-function cell(row: Row, column: Column): string {
+/** Null, which papaparse writes as an empty cell, where it is unknown. */
+function cell(row: Row, column: Column): string | null {
   const value = row[column.name];
-  if (value === null) return '';
+  if (value === null) return null;
   return column.kind === 'number' ? fixed(Number(value), column.decimals) : String(value);
 }
 
@@ -89,16 +97,16 @@ function headerProblems(header: readonly string[]): string[] {
 }
 
 /** What does not read as its column's kind stays text, for the schema to refuse. Empty is left out: unknown. */
-function typedRow(header: readonly string[], cells: readonly string[]): Record<string, unknown> {
+function typedRow(columns: readonly Column[], cells: readonly string[]): Record<string, unknown> {
   const row: Record<string, unknown> = {};
-  for (const [index, name] of header.entries()) {
+  columns.forEach(({ name, kind }, index) => {
     const text = cells[index] ?? '';
-    if (text !== '') row[name] = typed(text, COLUMN_OF.get(name)?.kind);
-  }
+    if (text !== '') row[name] = typed(text, kind);
+  });
   return row;
 }
 
-function typed(text: string, kind: Column['kind'] | undefined): string | number | boolean {
+function typed(text: string, kind: Column['kind']): string | number | boolean {
   if (kind === 'number' && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
   if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true';
   return text;
