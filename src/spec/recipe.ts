@@ -34,8 +34,9 @@ export const PruneMagnitude = z
   })
   .meta({
     description:
-      'Unstructured magnitude pruning: the smallest weights become zero, shapes stay (Han et al. 2015).',
-    'x-version': 1,
+      'Unstructured magnitude pruning: the smallest weights become zero, shapes stay (Han et al. 2015). A finetune ' +
+      'behind it keeps them zero.',
+    'x-version': 2,
     'x-single-cpu': true,
     'x-never-after': QUANTIZED,
   });

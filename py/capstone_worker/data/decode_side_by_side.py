@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from ..death_signal import die_with_parent
@@ -43,9 +44,20 @@ def decoding(reader: SplitReader, workers: int) -> Iterator[Iterator[Chunk]]:
     else:
         pool = ThreadPoolExecutor(workers, initializer=_use, initargs=(reader,))
     try:
-        yield pool.map(_decode, chunks)
+        yield _in_order(pool, chunks, ahead=2 * workers)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _in_order(pool: Executor, chunks: Iterable[range], ahead: int) -> Iterator[Chunk]:
+    """As `pool.map`, but no more than so many chunks wait in memory for whoever asks."""
+    waiting: deque[Future[Chunk]] = deque()
+    for chunk in chunks:
+        waiting.append(pool.submit(_decode, chunk))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _become_worker(reader: SplitReader, parent: int) -> None:

@@ -35,6 +35,7 @@ class Context:
         partial: folder for the state of an interrupted training; None: keep none.
         should_stop: asked where a long step can stop.
         device: that networks are trained on.
+        before: names of the steps that were applied before this one.
     """
 
     image_size: int
@@ -44,6 +45,7 @@ class Context:
     partial: Path | None = None
     should_stop: ShouldStop = never_stop
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    before: tuple[str, ...] = ()
 
 
 class Step(Protocol):

@@ -19,13 +19,17 @@ from ..report import Report
 from ..training import loop
 from ..training.config import TrainConfig
 from ..training.distill import distillation, teacher_of
-from ..training.fake_quantize import keep_rounded, round_weights
+from ..training.fake_quantize import round_weights, settle
+from ..training.fixed_zeros import fix_zeros
 from .base import Applied, Context
+from .prune_magnitude import PruneMagnitude
 
 
 @dataclass(frozen=True)
 class Finetune:
     """Epochs of training under a one-cycle schedule, as `TrainConfig` says each setting.
+
+    Weights that `prune_magnitude` has set to zero before stay zero.
 
     Attributes:
         distill: `temperature` and `weight` of what the original says (training/distill.py); None: labels
@@ -63,6 +67,8 @@ class Finetune:
                 "finetune: the network has no float weights that could be trained",
                 "Put finetune before the step that quantises",
             )
+        if PruneMagnitude.name in context.before:
+            fix_zeros(tuned)
         if self.weight_bits:
             round_weights(tuned, self.weight_bits)
         device = context.device
@@ -83,8 +89,7 @@ class Finetune:
             objective=objective,
         )
         tuned.to("cpu")
-        if self.weight_bits:
-            keep_rounded(tuned)
+        settle(tuned)
         return Applied(
             tuned.eval(),
             {

@@ -190,7 +190,8 @@ def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured
         )
     import torch_pruning
 
-    # Its default dicts are shared between all pruners of a process: each gets its own.
+    # Its default dicts are shared between all pruners of a process: each gets its own. For parameters that
+    # belong to no layer of torch's its default is None, which it fills itself; with a dict it fails.
     fresh: dict[str, dict[object, object]] = {
         name: {}
         for name in (
@@ -199,24 +200,25 @@ def _pruner(network: fx.GraphModule, images: torch.Tensor, step: PruneStructured
             "out_channel_groups",
             "num_heads",
             "customized_pruners",
-            "unwrapped_parameters",
             "channel_groups",
             "head_pruning_ratio_dict",
         )
     }
     try:
-        return torch_pruning.pruner.BasePruner(
-            network,
-            images,
-            importance=_Importance(network, images, step),
-            global_pruning=step.scope == "global",
-            pruning_ratio=1.0,
-            max_pruning_ratio=LARGEST_SHARE,
-            iterative_steps=ROUNDS,
-            round_to=step.round_to,
-            ignored_layers=_last_layers(network),
-            **fresh,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that such parameters are cut along their last dimension
+            return torch_pruning.pruner.BasePruner(
+                network,
+                images,
+                importance=_Importance(network, images, step),
+                global_pruning=step.scope == "global",
+                pruning_ratio=1.0,
+                max_pruning_ratio=LARGEST_SHARE,
+                iterative_steps=ROUNDS,
+                round_to=step.round_to,
+                ignored_layers=_last_layers(network),
+                **fresh,
+            )
     except Exception as error:  # whatever it raises for a network that it does not understand
         raise UserError(
             "prune_impossible",

@@ -55,12 +55,14 @@ def apply_steps(
     Raises:
         UserError: ``step_unknown`` or ``step_invalid``, before any work; or what a step refuses.
     """
-    records = []
+    records: list[dict[str, Any]] = []
     for index, step in enumerate([_make(spec) for spec in steps]):
         phase(report, step.name)
         partial = context.partial / f"{index}-{step.name}" if context.partial else None
         applied = (partial and _kept(partial)) or step.apply(
-            network, replace(context, partial=partial), report
+            network,
+            replace(context, partial=partial, before=tuple(record["step"] for record in records)),
+            report,
         )
         if partial and not applied.record.get("deterministic", True):
             _keep(partial, applied, context.image_size)

@@ -20,6 +20,7 @@ from .conftest import FINETUNE, images_of_fashion
 from .finetune import Finetune
 from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
+from .registry import apply_steps
 
 FEW = 500
 """Training images."""
@@ -174,3 +175,21 @@ def test_a_target_that_is_out_of_reach_is_refused(few_images: Dataset) -> None:
     assert call.value.message.startswith("prune_structured: ")
     assert call.value.message.endswith(" of the params can be removed, 100% are wanted")
     assert call.value.hint == "Lower ratio, or prune_depth before it"
+
+
+@pytest.mark.parametrize("weight_bits", [None, 4])
+def test_what_was_pruned_by_magnitude_stays_zero(few_images: Dataset, weight_bits: int | None) -> None:
+    network = new()
+    steps = [
+        {"step": "prune_magnitude", "amount": 0.8, "scope": "global"},
+        {"step": "finetune", **SETTINGS, "epochs": 1, "ema_decay": 0.9, "weight_bits": weight_bits},
+    ]
+    pruned, (record,) = apply_steps(network, steps[:1], context(network, few_images), lambda event: None)
+    tuned, _ = apply_steps(network, steps, context(network, few_images), lambda event: None)
+    changed = 0
+    for name, weight in tuned.named_parameters():
+        if weight.dim() > 1:
+            before = pruned.get_parameter(name)
+            assert torch.all(weight[before == 0] == 0), name
+            changed += int((weight != before).sum())
+    assert changed > 0.9 * (record["weights"] - record["zeroed"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from .. import recipes
 from ..errors import Stopped, UserError
@@ -212,3 +212,36 @@ def test_a_recipe_need_not_say_a_batch_size(tmp_path: Path) -> None:
     file.write_bytes(json.dumps({"version": 1, "name": "mine", "levels": levels}).encode())
     (step,) = recipes.level_steps(recipes.read(str(file)), "resnet", 1)
     assert step == {**prune, "importance": "taylor", "scope": "global", "round_to": 8}
+
+
+class Scaled(nn.Module):
+    """With a parameter that belongs to no layer of torch's, as in ConvNeXt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 4, stride=4)
+        self.wide = nn.Conv2d(32, 64, 1)
+        self.narrow = nn.Conv2d(64, 32, 1)
+        self.scale = nn.Parameter(torch.rand(32, 1, 1))
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stem(images)
+        maps = maps + self.scale * self.narrow(torch.relu(self.wide(maps)))
+        logits: Tensor = self.fc(maps.mean([2, 3]))
+        return logits
+
+
+def test_a_parameter_of_no_layer_is_cut_along(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = trace(Scaled().eval())
+    step = {**STEP, "target": "params", "ratio": 0.5}
+    pruned, (record,) = apply_steps(network, [step], AT_32, ignore)
+    assert record["params_after"] <= 0.5 * record["params_before"]
+    stem, scale = pruned.get_submodule("stem"), pruned.get_parameter("scale")
+    assert isinstance(stem, nn.Conv2d)
+    assert scale.shape == (stem.out_channels, 1, 1)
+    assert stem.out_channels < 32
+    save_model(tmp_path / "m.pt", pruned, {"model": {"arch": "custom", "num_classes": 10, "image_size": 32}})
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(load_model(tmp_path / "m.pt").network(images), pruned(images))

@@ -38,7 +38,7 @@ from .figures import (
     sizes,
     timed_beside_eager,
 )
-from .inputs import load_dataset, load_input, load_original
+from .inputs import load_images, load_input, load_original
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
@@ -83,8 +83,8 @@ def benchmark(tasks: Sequence[Task], reports: Sequence[Report], should_stop: Sho
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
     original = _load_original(task)
-    data = load_dataset(task, report, should_stop)
-    images = evaluation(data, settings["max_eval_samples"], original, task["paths"]["original"])
+    data = load_images(task, original, task["paths"]["original"], report, should_stop)
+    images = evaluation(data, settings["max_eval_samples"])
     reference = Original(task, original, images, report, should_stop)
     of_original = sizes("original", original, image_size)
     artifacts = [

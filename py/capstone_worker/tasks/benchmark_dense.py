@@ -30,7 +30,7 @@ from .figures import (
     sizes,
     timed_beside_eager,
 )
-from .inputs import load_dataset, load_original
+from .inputs import load_images, load_original
 from .original import Original
 from .peak_memory import peak_memory_mb
 
@@ -50,8 +50,8 @@ def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldSto
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
     network = _load(task)
-    data = load_dataset(task, report, should_stop)
-    images = evaluation(data, settings["max_eval_samples"], network, task["paths"]["original"])
+    data = load_images(task, network, task["paths"]["original"], report, should_stop)
+    images = evaluation(data, settings["max_eval_samples"])
     dense = Original(task, network, images, report, should_stop)
     same_in_all = {
         **identity(task),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..report import Report, ShouldStop, phase
 from ..steps.base import Context
 from ..steps.registry import apply_steps
 from ..training.device import find_device
-from .inputs import load_dataset, load_original, normalised_for
+from .inputs import load_images, load_original
 from .record import common
 
 _CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -30,9 +31,9 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
         ``params``, ``nonzero``, ``sparsity`` (0 to 1) and ``file_size`` in bytes, of the artifact.
 
     Raises:
-        UserError: ``model_wrong_classes``, of a foreign checkpoint.
-        UserError, MachineError: as `recipes.check_order`, `inputs.load_original`, the steps and
-            `models.file.save_model`.
+        UserError: ``model_wrong_classes``, of a foreign checkpoint, where no step needs the images.
+        UserError, MachineError: as `recipes.check_order`, `inputs.load_original`, `inputs.load_images`, the
+            steps and `models.file.save_model`.
         Stopped: nothing is written.
     """
     spec, output = task["spec"], task["paths"]["output"]
@@ -51,7 +52,7 @@ def compress(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> d
     context = Context(
         original.record["model"]["image_size"],
         original.network,
-        load=lambda: normalised_for(original, load_dataset(task, report, should_stop)),
+        load=cache(lambda: load_images(task, original, task["paths"]["checkpoint"], report, should_stop)),
         seed=spec["seed"],
         partial=partial,
         should_stop=should_stop,

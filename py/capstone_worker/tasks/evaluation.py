@@ -8,9 +8,7 @@ from torch import Tensor
 
 from ..data.cache import Dataset
 from ..data.subset import balanced_subset
-from ..errors import UserError
 from ..measure.accuracy import logits
-from ..models.file import LoadedModel
 from ..report import Report, ShouldStop
 from ..runtimes.runtime import Forward
 
@@ -43,26 +41,13 @@ class Evaluation:
         return logits(forward, self.images, self.mean, self.std, _BATCH, should_stop, report, phase)
 
 
-def evaluation(data: Dataset, count: int | None, original: LoadedModel, path: str) -> Evaluation:
-    """``count`` of the test images, or all, normalised as the original expects them.
-
-    Raises:
-        UserError: ``model_wrong_classes``.
-    """
-    classes = original.record["model"]["num_classes"]
-    if classes != len(data.classes):
-        raise UserError(
-            "model_wrong_classes",
-            f"{path}: expected {len(data.classes)} classes, as the data set has, the file has {classes}",
-            "Name the data set that the model was trained on",
-        )
-    # A foreign file does not say; what is usual is the mean and deviation of its training images.
-    normalisation = original.record.get("normalisation", {"mean": data.mean, "std": data.std})
+def evaluation(data: Dataset, count: int | None) -> Evaluation:
+    """``count`` of the test images, or all, balanced over the classes."""
     chosen = balanced_subset(data.test_labels, count, SUBSET_SEED)
     return Evaluation(
         data.test_images[chosen],
         data.test_labels[chosen],
-        list(normalisation["mean"]),
-        list(normalisation["std"]),
+        list(data.mean),
+        list(data.std),
         data.digest,
     )

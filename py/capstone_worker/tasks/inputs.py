@@ -12,7 +12,7 @@ from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
 from ..models.own_code import code_of
-from ..report import Report, ShouldStop
+from ..report import Report, ShouldStop, log
 
 _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
@@ -48,10 +48,56 @@ def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldSto
     return load(found, size, report, should_stop)
 
 
-def normalised_for(model: LoadedModel, data: Dataset) -> Dataset:
-    """The images as the model expects them: a foreign file does not say, usual is what its images have."""
+def load_images(
+    task: Mapping[str, Any], model: LoadedModel, path: str, report: Report, should_stop: ShouldStop
+) -> Dataset:
+    """The data set of a task, normalised as its model expects: one whose classes are the model's.
+
+    A foreign file says no normalisation: usual is what its images have. Where the model was trained on other
+    images of that name, a warning says so.
+
+    Args:
+        task: names the data set.
+        model: the original of the task.
+        path: its file, for messages.
+        report: hears the warning.
+        should_stop: asked while images are decoded.
+
+    Raises:
+        UserError: ``model_wrong_classes``; or as `load_dataset`.
+        MachineError: as `load_dataset`.
+        Stopped: as `load_dataset`.
+    """
+    data = load_dataset(task, report, should_stop)
+    _refuse_other_classes(model, data, path)
+    digest_then = model.record.get("dataset", {}).get("digest", data.digest)
+    if digest_then != data.digest:
+        log(
+            report,
+            "warning",
+            f"{path} was trained on other images than the data set has now: some of those that it is tested "
+            "on may be among them",
+        )
     said = model.record.get("normalisation")
     return replace(data, mean=tuple(said["mean"]), std=tuple(said["std"])) if said else data
+
+
+def _refuse_other_classes(model: LoadedModel, data: Dataset, path: str) -> None:
+    count, named = model.record["model"]["num_classes"], model.record.get("classes")
+    if count != len(data.classes):
+        raise UserError(
+            "model_wrong_classes",
+            f"{path}: expected {len(data.classes)} classes, as the data set has, the file has {count}",
+            "Name the data set that the model was trained on, or another file",
+        )
+    if named is None or tuple(named) == data.classes:
+        return
+    at = next(at for at, (one, other) in enumerate(zip(named, data.classes, strict=True)) if one != other)
+    raise UserError(
+        "model_wrong_classes",
+        f"{path}: its class {at} is {named[at]}, that of the data set is {data.classes[at]}",
+        "Name the data set that the model was trained on, its classes named as they were",
+    )
 
 
 def load_original(task: Mapping[str, Any], path: Path, key: str, **made_with: object) -> LoadedModel:

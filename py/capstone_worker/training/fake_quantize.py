@@ -35,8 +35,8 @@ def round_weights(network: nn.Module, bits: int) -> None:
             parametrize.register_parametrization(module, "weight", _Rounded(bits))
 
 
-def keep_rounded(network: nn.Module) -> None:
-    """The rounded weights become, in place, the weights of plain layers."""
+def settle(network: nn.Module) -> None:
+    """What parametrized weights come to becomes, in place, the weights of plain layers."""
     for module in list(network.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+        for name in list(getattr(module, "parametrizations", {})):
+            parametrize.remove_parametrizations(module, name, leave_parametrized=True)

@@ -29,6 +29,7 @@ from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase
 from .allocator import keep_freed_memory
+from .any_layout import AnyLayout
 from .average import MovingAverage
 from .batches import Epoch, augmented, cut_out, draw_epoch, normalized, random_state
 from .captured import Captured, Compute
@@ -99,7 +100,7 @@ def train(
 
     Raises:
         Stopped: should_stop said so; the state is saved.
-        UserError: training_diverged.
+        UserError: batch_of_one, training_diverged.
     """
     keep_freed_memory()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -136,7 +137,7 @@ def train(
     convolutions = nullcontext() if is_gpu else FastConvolutions()
     steps = training.steps_per_epoch
     try:
-        with convolutions, torch.random.fork_rng([device] if is_gpu else []):
+        with AnyLayout(), convolutions, torch.random.fork_rng([device] if is_gpu else []):
             deterministic = training.has_deterministic_algorithms()
             with _deterministic_algorithms(deterministic):
                 while at.epoch < config.epochs:
@@ -284,7 +285,11 @@ class _Training:
             self._save(at)
 
     def evaluate(self, at: Progress) -> tuple[float, float]:
-        """Accuracy in percent and mean loss on the whole test split, in fp32."""
+        """Accuracy in percent and mean loss on the whole test split, in fp32.
+
+        Raises:
+            UserError: training_diverged: what the last step did shows here alone.
+        """
         phase(self.report, "evaluate")
         network = self.average.module if self.average else self.network
         network.eval()
@@ -305,17 +310,33 @@ class _Training:
                     {"type": "progress", "phase": "evaluate", "done": done, "total": total, "unit": "images"}
                 )
         acc, loss = 100 * correct / total, loss_sum / total
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss of the test images is {loss} after epoch {at.epoch}")
         values = {"loss": loss, "acc": acc}
         self.report({"type": "metric", "split": "test", "epoch": at.epoch, "values": values})
         return acc, loss
 
     def has_deterministic_algorithms(self) -> bool:
-        """Whether forward and backward have deterministic algorithms alone; tried on a copy, two images."""
+        """Whether forward and backward have deterministic algorithms alone; tried on a copy, two images.
+
+        Raises:
+            UserError: batch_of_one.
+        """
         trial = copy.deepcopy(self.network).train()
+        tried = min(2, len(self.indices) // self.steps_per_epoch)  # one, where a batch has no more
         with _deterministic_algorithms(True):
             try:
-                logits = trial(self._on_device(self.data.train_images[:2]))
-                F.cross_entropy(logits, self.data.train_labels[:2].to(self.device)).backward()
+                logits = trial(self._on_device(self.data.train_images[:tried]))
+                F.cross_entropy(logits, self.data.train_labels[:tried].to(self.device)).backward()
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise UserError(
+                    "batch_of_one",
+                    f"{len(self.indices)} images in batches of {self.config.batch_size}: one batch is a "
+                    "single image, of which batch norm over one pixel has no deviation",
+                    "Choose another batch_size, or more images",
+                ) from None
             except RuntimeError as error:
                 if "deterministic" not in str(error):
                     raise
@@ -348,12 +369,14 @@ class _Training:
         at.loss_sum += loss_sum
         at.correct += correct
         if not math.isfinite(at.loss_sum):
-            raise UserError(
-                "training_diverged",
-                f"the loss became {loss_sum} in epoch {at.epoch + 1}, by step {at.step}, "
-                f"at a learning rate of {self.optimizer.param_groups[0]['lr']:.3g}",
-                f"Lower train.lr (now {self.config.lr:g}) or raise train.warmup_epochs",
-            )
+            raise self._diverged(f"the loss became {loss_sum} in epoch {at.epoch + 1}, by step {at.step}")
+
+    def _diverged(self, what: str) -> UserError:
+        return UserError(
+            "training_diverged",
+            f"{what}, at a learning rate of {self.optimizer.param_groups[0]['lr']:.3g}",
+            f"Lower train.lr (now {self.config.lr:g}) or raise train.warmup_epochs",
+        )
 
     def _report_progress(self, at: Progress) -> None:
         done, total = at.epoch * len(self.indices) + at.seen, self.config.epochs * len(self.indices)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from .any_layout import AnyLayout
 from .small_maps import covered
 
 
@@ -70,7 +71,7 @@ def reached_taps(network: nn.Module, image_size: int) -> dict[str, Reached]:
     ]
     was_training = {module: module.training for module in network.modules()}
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), AnyLayout():
             device = next(network.parameters()).device
             network.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
     finally:

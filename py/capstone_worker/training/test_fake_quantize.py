@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from capstone_worker.training.config import TrainConfig
-from capstone_worker.training.fake_quantize import keep_rounded, round_weights
+from capstone_worker.training.fake_quantize import round_weights, settle
 from capstone_worker.training.optimizer import make_optimizer
 
 
@@ -14,7 +14,7 @@ def test_weights_lie_on_a_grid_of_their_channel(new_network: Callable[[], nn.Mod
     network = new_network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     round_weights(network, bits)
-    keep_rounded(network)
+    settle(network)
     assert sorted(network.state_dict()) == sorted(before)
     largest = 2 ** (bits - 1) - 1
     for module in network.modules():
@@ -31,7 +31,7 @@ def test_a_channel_of_zeros_stays() -> None:
     layer = nn.Sequential(nn.Conv2d(3, 2, 1))
     nn.init.zeros_(layer[0].weight)
     round_weights(layer, 4)
-    keep_rounded(layer)
+    settle(layer)
     assert layer[0].weight.eq(0).all()
 
 

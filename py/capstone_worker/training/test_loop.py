@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from capstone_worker.data.cache import Dataset
 from capstone_worker.errors import Stopped, UserError
@@ -259,6 +260,54 @@ def test_diverging_says_what_to_change(new_network: NewNetwork, tiny: Dataset, c
         "the loss became nan in epoch 1, by step 2, at a learning rate of 1e+30",
         "Lower train.lr (now 1e+30) or raise train.warmup_epochs",
     )
+
+
+class Rows(nn.Module):
+    """As many write it: the layout that is trained in does not allow this view."""
+
+    def __init__(self, *, views: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.views = views
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.small = nn.Conv2d(4, 4, 3, padding=1)  # on a small map, which is computed otherwise
+        self.fc = nn.Linear(4 * 4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.small(F.max_pool2d(self.conv(images), 16))
+        logits: Tensor = self.fc(maps.view(maps.size(0), -1) if self.views else maps.flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_view_of_rows(tiny: Dataset, config: TrainConfig, ema_decay: float) -> None:
+    network, flat = Rows(views=True), Rows(views=False)
+    config = replace(config, ema_decay=ema_decay)
+    assert run(network, tiny, config).loss == run(flat, tiny, config).loss
+    assert_same_bits(network, flat)
+
+
+@pytest.mark.parametrize(("samples", "batch_size"), [(1, 8), (5, 2), (3, 1)])
+def test_a_batch_of_one_image_and_norm_over_one_pixel(
+    tiny: Dataset, config: TrainConfig, samples: int, batch_size: int
+) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 32), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 10)
+    )  # (N, 4, 1, 1)
+    few = replace(tiny, train_images=tiny.train_images[:samples], train_labels=tiny.train_labels[:samples])
+    events: list[Event] = []
+    with pytest.raises(UserError) as refused:
+        run(network, few, replace(config, batch_size=batch_size), report=events.append)
+    assert (refused.value.code, events) == ("batch_of_one", [])
+    assert f"{samples} images in batches of {batch_size}" in refused.value.message
+
+
+def test_a_last_step_that_diverges(new_network: NewNetwork, tiny: Dataset, config: TrainConfig) -> None:
+    """Its loss was that of the weights before it: only the test images see what it did."""
+    one_step = replace(config, epochs=1, batch_size=len(tiny.train_labels), lr=1e38)
+    with pytest.raises(UserError, match=r"the loss of the test images is (nan|inf) after epoch 1") as refused:
+        run(new_network(), tiny, one_step)
+    assert refused.value.code == "training_diverged"
 
 
 class Unpooling(nn.Module):
