@@ -63,6 +63,17 @@ def test_gray_and_transparent_images_become_rgb(pets: Path) -> None:
     assert images[1, :, 0, 0].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("white", "warnings"), [(4095, 1), (65535, 0)])
+def test_12_bits_in_files_of_16_are_warned_of(pets: Path, white: int, warnings: int) -> None:
+    for image in (pets / "train").glob("*/[0-9].png"):
+        Image.fromarray(np.full((8, 8), white, np.uint16)).save(image)
+    events: list[Event] = []
+    load_pets(pets, events)
+    said = [event["message"] for event in events if event["type"] == "log"]
+    assert len(said) == warnings
+    assert all("the brightest training pixel is 15 of 255" in message for message in said)
+
+
 def test_constant_channel_has_deviation_one(pets: Path) -> None:
     for image in (pets / "train").glob("*/[0-9].png"):
         Image.new("RGB", (8, 8), (255, 0, 0)).save(image)

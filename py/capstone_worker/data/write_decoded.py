@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..errors import Stopped, UserError
-from ..report import Report, ShouldStop, phase, progress
+from ..report import Report, ShouldStop, log, phase, progress
 from .decode import BrokenImage, SplitReader, open_split
 from .decode_side_by_side import decoding
 from .folder import SPLITS
@@ -26,6 +26,8 @@ META = "meta.json"
 
 _CHANNELS = 3
 _BROKEN_NAMED = 3
+_DARK = 32
+"""What 12 bits in files of 16 stay below."""
 
 
 def write_decoded(
@@ -63,6 +65,14 @@ def write_decoded(
         statistics[split] = _write_images(folder / f"{split}_images.npy", reader, image_size, decoded)
     if broken:
         raise _broken(source, broken, total)
+    largest = statistics["train"].largest
+    if largest < _DARK:
+        log(
+            report,
+            "warning",
+            f"data set {source.name}: the brightest training pixel is {largest} of 255. Of 16-bit images the "
+            "upper 8 bits are read: scale such as hold fewer bits to all 16, or save them in 8",
+        )
     mean, std = statistics["train"].mean_std()
     meta = {
         "classes": readers["train"].classes,
@@ -124,6 +134,7 @@ class _Sums:
         self.count = 0
         self.total = [0] * _CHANNELS
         self.squares = [0] * _CHANNELS
+        self.largest = 0
 
     def add(self, images: Pixels) -> None:
         """images (N, 3, S, S)."""
@@ -132,6 +143,7 @@ class _Sums:
             counts = np.bincount(images[:, channel].ravel(), minlength=256)
             self.total[channel] += int(counts @ np.arange(256))
             self.squares[channel] += int(counts @ np.arange(256) ** 2)
+            self.largest = max(self.largest, int(counts.nonzero()[0][-1]))
 
     def mean_std(self) -> tuple[list[float], list[float]]:
         """Of each channel, of values scaled to 0..1."""
