@@ -1,5 +1,5 @@
 /** Tasks that are handed over together, by a host whose tasks misbehave (py/fixtures/misbehaving_host.py). */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LocalExecutor } from '../src/run/execute-local.ts';
@@ -104,4 +104,22 @@ test('a host that is killed fails all of them', async () => {
   ]);
   await local.close();
   expect(isRunning(pid)).toBe(false);
+});
+
+test('a host that is ended while it imports leaves its tasks cancelled', async () => {
+  const packageRoot = temporaryFolder();
+  mkdirSync(join(packageRoot, 'py'));
+  const pid = join(packageRoot, 'pid');
+  const sleeps = `import os, time\nopen(${JSON.stringify(pid)}, 'w').write(str(os.getpid()))\ntime.sleep(100)\n`;
+  writeFileSync(join(packageRoot, 'py', 'host.py'), sleeps);
+  const local = new LocalExecutor({ python: PYTHON, packageRoot, env: process.env });
+  local.listen({ hostLogPath: join(packageRoot, 'host.log'), onEvent: () => {}, onForeign: () => {} });
+  const task = { id: 'a', kind: 'train', threads: 1 } as unknown as Task;
+  const running = local.run([task]);
+  await until(() => existsSync(pid) && readFileSync(pid, 'utf8') !== '');
+  local.cancel('a', 10);
+  local.kill();
+  expect(await running).toEqual([{ task, outcome: { status: 'cancelled' } }]);
+  await local.close();
+  expect(isRunning(Number(readFileSync(pid, 'utf8')))).toBe(false);
 });

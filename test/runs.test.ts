@@ -1,5 +1,5 @@
 /** Runs seen and steered from other processes than their own, with real workers on real data. */
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { follow, temporaryFolder, until, Workspace } from './rig.ts';
@@ -252,3 +252,32 @@ test('a run is cancelled from another process, gone on with, and removed', async
   expect(existsSync(workspace.path('checkpoints/resnet18_fashion_mnist_mini.pth'))).toBe(true);
   expect((await workspace.start('runs')).stdout).toBe('No runs yet. Start one: capstone sweep');
 }, 300_000);
+
+describe('a run whose host cannot start', () => {
+  const workspace = new Workspace(cache);
+  const python = workspace.path('python');
+  /** Says what it has, as a Python does, but does not run the host. */
+  const brokenPython = (reason: string) => {
+    const said = JSON.stringify({ python: '3.11.7', torch: '2.2.2', torchvision: '0.17.2', numpy: '1.26.4' });
+    writeFileSync(python, `#!/bin/sh\n[ "$1" = -c ] && echo '${said}' && exit\necho ${reason} >&2\nexit 1\n`);
+    chmodSync(python, 0o755);
+  };
+  const job = ['--model', 'resnet20', '--dataset', 'fashion_mnist_mini', '--epochs', '1'];
+
+  test('says why in its folder, and keeps what an earlier host said', async () => {
+    brokenPython('first');
+    const run = await workspace.start('train', '--python', python, ...job);
+    expect([run.exitCode, run.stderr]).toEqual([3, expect.stringContaining('first')]);
+    const [id = ''] = workspace.runs();
+    const events = workspace.events();
+    expect(events.slice(-2)).toMatchObject([
+      { type: 'task_failed', code: 'host_failed', message: expect.stringContaining('first') },
+      { type: 'run_ended', outcome: 'failed', failed: 1, succeeded: 0, cancelled: 0 },
+    ]);
+    brokenPython('second');
+    const again = await workspace.start('runs', 'resume', 'latest', '--python', python);
+    expect([again.exitCode, again.stderr]).toEqual([3, expect.stringContaining('second')]);
+    const log = (name: string) => readFileSync(workspace.path('runs', id, 'logs', name), 'utf8');
+    expect([log('host.1.log'), log('host.log')]).toEqual(['first\n', 'second\n']);
+  });
+});

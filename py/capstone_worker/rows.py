@@ -182,8 +182,8 @@ def _row(cells: dict[str, str], place: str) -> Row:
 def _value(cell: str, column: _Column) -> str | int | float | bool:
     if column.decimals is not None and _NUMBER.fullmatch(cell):
         return int(cell) if _INTEGER.fullmatch(cell) else float(cell)
-    if column.is_flag and cell in _FLAGS:
-        return _FLAGS[cell]
+    if column.is_flag and cell.lower() in _FLAGS:  # spreadsheets write TRUE
+        return _FLAGS[cell.lower()]
     return cell
 
 

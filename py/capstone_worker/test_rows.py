@@ -91,6 +91,13 @@ def test_parse_reads_columns_by_name(row: Row) -> None:
     assert rows.to_csv(rows.parse_csv(text)) == rows.to_csv([row])
 
 
+def test_flags_in_capitals_are_what_a_spreadsheet_made_of_them(row: Row) -> None:
+    text = rows.to_csv([{**row, "deterministic": True, "baseline": False}])
+    saved = text.replace(",true,", ",TRUE,").replace(",false,", ",False,")
+    assert saved != text
+    assert rows.to_csv(rows.parse_csv(saved)) == text
+
+
 def test_parse_of_nothing() -> None:
     assert rows.parse_csv("") == rows.parse_csv(rows.to_csv([])) == []
 

@@ -41,10 +41,11 @@ export default defineCommand({
         'Say how many classes the checkpoint has, as in --num-classes 10.',
       ]);
     }
-    const models = (job['models'] as string[] | undefined) ?? ['resnet18'];
+    const models = (job['models'] as (string | object)[] | undefined) ?? ['resnet18'];
+    const asObject = (model: string | object) => (typeof model === 'string' ? { name: model } : model);
     if (typeof checkpoint === 'string') {
       const file = resolve(io.cwd, checkpoint);
-      const [model, ...others] = models;
+      const [model = '', ...others] = models;
       if (others.length > 0) {
         throw new UserError('flag_invalid', '--checkpoint belongs to one model; --model names several', [
           'Name one model, or leave out --checkpoint.',
@@ -58,11 +59,11 @@ export default defineCommand({
       const { record, unusable } = await inspectModel(file);
       if (unusable !== undefined) throw unusable;
       if (record !== undefined) refuseOtherClasses(file, record, flags);
-      job['models'] = [{ name: model, checkpoint: file }];
+      job['models'] = [{ ...asObject(model), checkpoint: file }];
       job['datasets'] ??= [record?.dataset.name ?? datasetOfClasses(file, flags)];
       job['seeds'] ??= [record?.seed ?? 0];
     } else if (classes !== undefined) {
-      job['models'] = models.map((name) => ({ name, num_classes: Number(classes) }));
+      job['models'] = models.map((model) => ({ num_classes: Number(classes), ...asObject(model) }));
     }
     return executeJob(checkFlags({ datasets: [CLASSIC_DATASET], ...job }, io.cwd), flags, io);
   },

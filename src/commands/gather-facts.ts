@@ -52,7 +52,7 @@ async function pythonFacts({ packageRoot, env }: Place, python?: string): Promis
     });
     if (interpreter.origin === 'given') return { state: 'usable', interpreter };
     const { record } = readEnvironment(environmentPaths(packageRoot, env), packageRoot);
-    const installed = await probe(interpreter.path);
+    const installed = await probe(interpreter.path, env);
     return {
       state: 'usable',
       interpreter,

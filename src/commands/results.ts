@@ -21,6 +21,7 @@ import { matches } from '../spec/expression.ts';
 import { nearest } from '../spec/nearest.ts';
 import type { ColumnName, Row } from '../spec/row.ts';
 import { runPaths, workspacePaths } from '../store/paths.ts';
+import { readResults } from '../store/results.ts';
 import { findRun } from '../store/runs.ts';
 import { defineCommand, type FlagValues, type Io } from './definition.ts';
 import { PLACE_FLAGS, placeFrom } from './place.ts';
@@ -163,9 +164,7 @@ function rowsOf(flags: FlagValues, io: Io): Row[] {
 
 /** Those it ended with; of a run that has not ended, those that it has measured so far. */
 function rowsOfRun(workspace: string, id: string, rows: readonly Row[]): Row[] {
-  const { results } = runPaths(workspace, id);
-  if (existsSync(results)) return JSON.parse(readFileSync(results, 'utf8')) as Row[];
-  return rows.filter((row) => row.run === id);
+  return readResults(runPaths(workspace, id).results) ?? rows.filter((row) => row.run === id);
 }
 
 function frontierSaid(lines: readonly Line[], goals: readonly Goal[], io: Io): readonly Line[] {

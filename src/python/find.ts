@@ -3,6 +3,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { MachineError } from '../errors/errors.ts';
 import { type Environment, environmentPaths, readEnvironment } from './environment.ts';
+import { workerEnv } from './worker-env.ts';
 
 export interface Interpreter {
   readonly path: string;
@@ -60,11 +61,13 @@ const NOT_STARTED: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   EACCES: 'permission denied',
 };
+/** Of a first start from a cold network disk. */
+const PROBE_TIMEOUT_MS = 60_000;
 const Probed = z.record(z.string(), z.string().nullable());
 
 export async function findInterpreter({ packageRoot, env, python }: FindRequest): Promise<Interpreter> {
   const given = python ?? env['CAPSTONE_PYTHON'];
-  if (given !== undefined && given !== '') return probe(given);
+  if (given !== undefined && given !== '') return probe(given, env);
   const paths = environmentPaths(packageRoot, env);
   const environment = readEnvironment(paths, packageRoot);
   if (environment.state !== 'ready') throw notReady(environment.state, paths.folder);
@@ -87,17 +90,22 @@ function notReady(state: Exclude<Environment['state'], 'ready'>, folder: string)
 const NAME_ANOTHER =
   'Name a Python interpreter with --python or CAPSTONE_PYTHON, or leave both out and run: capstone setup';
 
-/** Asks an interpreter for its versions and refuses one that could not run the workers. */
-export async function probe(path: string): Promise<Interpreter> {
-  const { stdout, failed, code, exitCode } = await execa(path, ['-c', PROBE, ...NEEDED, ...RUNTIMES], {
-    reject: false,
-  });
+/** Asks an interpreter for its versions, where workers will run, and refuses one that could not run them. */
+export async function probe(path: string, env: NodeJS.ProcessEnv): Promise<Interpreter> {
+  const { stdout, failed, timedOut, code, exitCode } = await execa(
+    path,
+    ['-c', PROBE, ...NEEDED, ...RUNTIMES],
+    { reject: false, env: workerEnv(env), extendEnv: false, timeout: PROBE_TIMEOUT_MS },
+  );
+  const unusable = (why: string) =>
+    new MachineError('python_unusable', `${path} cannot be run: ${why}`, [NAME_ANOTHER]);
+  if (timedOut) throw unusable(`it said nothing for ${PROBE_TIMEOUT_MS / 1000} s`);
   if (failed) {
     // The message of the failed call would hold the whole probe.
-    const why = code === undefined ? `it ended with exit code ${exitCode}` : (NOT_STARTED[code] ?? code);
-    throw new MachineError('python_unusable', `${path} cannot be run: ${why}`, [NAME_ANOTHER]);
+    throw unusable(code === undefined ? `it ended with exit code ${exitCode}` : (NOT_STARTED[code] ?? code));
   }
-  const versions = Probed.parse(JSON.parse(stdout));
+  const versions = versionsIn(stdout);
+  if (versions === undefined) throw unusable('it does not answer as Python does');
   const missing = NEEDED.filter((name) => versions[name] === null);
   if (missing.length > 0) {
     throw new MachineError('python_lacks_packages', `${path} lacks ${missing.join(', ')}`, [
@@ -121,14 +129,25 @@ export async function probe(path: string): Promise<Interpreter> {
   return { path, origin: 'given', python, torch, torchvision, numpy, onnxruntime, openvino };
 }
 
+/** The last line: what runs at the start of every Python may say something before. */
+function versionsIn(stdout: string): Record<string, string | null> | undefined {
+  try {
+    return Probed.safeParse(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).data;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What is written into the record of an environment that was just made. */
 export async function readVersions(
   path: string,
   env: NodeJS.ProcessEnv,
 ): Promise<Record<string, string | null>> {
   const names = ['torch', 'torchvision', 'numpy', ...RUNTIMES];
-  const { stdout } = await execa(path, ['-c', PROBE, ...names], { env, extendEnv: false });
-  return Probed.parse(JSON.parse(stdout));
+  const { stdout } = await execa(path, ['-c', PROBE, ...names], { env: workerEnv(env), extendEnv: false });
+  const versions = versionsIn(stdout);
+  if (versions === undefined) throw new Error(`${path} told no versions: ${stdout}`);
+  return versions;
 }
 
 function compare(version: string, bound: readonly [number, number]): number {

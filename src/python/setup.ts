@@ -63,6 +63,12 @@ export async function setup(request: SetupRequest): Promise<Interpreter> {
       there.state === 'ready' &&
       there.record.lock_file === wanted.lock_file &&
       there.record.dev === wanted.dev;
+    if (ready && request.python !== undefined) {
+      request.report(
+        `${paths.folder} is ready, with Python ${there.record.python}; --python says what a new one is made with: ` +
+          'remove the folder first to make it anew',
+      );
+    }
     const record = ready ? there.record : await make(request, paths, there, wanted);
     return { path: paths.python, origin: 'managed', ...versionsOf(record) };
   } finally {

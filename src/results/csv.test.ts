@@ -180,3 +180,18 @@ test('a newer row replaces the older of the same identity', () => {
     [3, null],
   ]);
 });
+
+test('flags in capitals are what a spreadsheet made of them', () => {
+  const text = toCsv([row({ deterministic: true, baseline: false })]);
+  const saved = text.replace(',true,', ',TRUE,').replace(',false,', ',False,');
+  expect(saved).not.toBe(text);
+  expect(toCsv(parseCsv(saved).rows)).toBe(text);
+});
+
+test('of problems that every line has the first are said, and how many there are', () => {
+  const [header = '', line = ''] = toCsv([row()]).split('\n');
+  const broken = line.replace(',1,', ',one,');
+  const problems = problemsOf(`${[header, ...Array.from({ length: 30 }, () => broken)].join('\n')}\n`);
+  expect(problems.split('\n')).toHaveLength(21);
+  expect(problems).toMatch(/\nand 10 more$/);
+});

@@ -12,6 +12,8 @@ import { Row } from '../spec/row.ts';
 import { compareRows } from './identity.ts';
 import { fixed } from './number.ts';
 
+/** Of problems: one that every line has fills the screen. */
+const SHOWN = 20;
 const NAMES = ROW_COLUMNS.map((column) => column.name);
 const COLUMN_OF = new Map<string, Column>(ROW_COLUMNS.map((column) => [column.name, column]));
 
@@ -58,7 +60,8 @@ export function parseCsv(text: string, file = 'benchmark_levels.csv'): { rows: R
     }
   }
   if (problems.length > 0) {
-    throw new UserError('rows_invalid', problems.join('\n'), [
+    const more = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
+    throw new UserError('rows_invalid', [...problems.slice(0, SHOWN), ...more].join('\n'), [
       'Correct the file, or move it aside: the next benchmark writes a new one.',
     ]);
   }
@@ -108,6 +111,6 @@ function typedRow(columns: readonly Column[], cells: readonly string[]): Record<
 
 function typed(text: string, kind: Column['kind']): string | number | boolean {
   if (kind === 'number' && /^-?\d+(\.\d+)?$/.test(text)) return Number(text);
-  if (kind === 'flag' && (text === 'true' || text === 'false')) return text === 'true';
+  if (kind === 'flag' && /^(true|false)$/i.test(text)) return text.toLowerCase() === 'true'; // spreadsheets: TRUE
   return text;
 }

@@ -53,12 +53,12 @@ export class LocalExecutor implements Executor {
 
   async run(tasks: readonly Task[]): Promise<readonly Ended[]> {
     for (const { id } of tasks) this.#early.add(id);
-    const host = await this.#readyHost();
+    const host = await this.#readyHost().catch((error: unknown) => {
+      // Of a host that was ended while it started nobody wants to hear who asked for that.
+      if (tasks.some(({ id }) => this.#early.has(id))) throw error;
+    });
     const asked = tasks.filter(({ id }) => this.#early.delete(id));
-    const ended =
-      asked.length > 1
-        ? await host.runTogether(asked)
-        : await Promise.all(asked.map(async (task) => ({ task, outcome: await host.run(task) })));
+    const ended = host === undefined ? [] : await handOver(host, asked);
     return tasks.map(
       (task) => ended.find((one) => one.task === task) ?? { task, outcome: { status: 'cancelled' } },
     );
@@ -100,4 +100,9 @@ export class LocalExecutor implements Executor {
     if (this.#listener === undefined) this.#unheard.push(tell);
     else tell(this.#listener);
   }
+}
+
+async function handOver(host: WorkerHost, tasks: readonly Task[]): Promise<readonly Ended[]> {
+  if (tasks.length > 1) return host.runTogether(tasks);
+  return Promise.all(tasks.map(async (task) => ({ task, outcome: await host.run(task) })));
 }

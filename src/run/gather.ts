@@ -54,11 +54,16 @@ export async function gather(
     datasets: readDatasets(job, recipes, place),
     files: await readFacts(new Set(files), place),
     codes: codeDigests(combinations.flatMap(({ code }) => code?.path ?? [])),
-    rows: existsSync(paths.rows) ? parseCsv(readFileSync(paths.rows, 'utf8')).rows : [],
+    rows: measures(job) && existsSync(paths.rows) ? parseCsv(readFileSync(paths.rows, 'utf8')).rows : [],
     partials: new Set(listFolder(join(paths.checkpoints, '.partial'))),
     partialFolder: paths.partial,
     force,
   };
+}
+
+/** A file of rows that cannot be read stops no job that writes none. */
+function measures({ kind }: Job): boolean {
+  return kind === 'benchmark' || kind === 'sweep';
 }
 
 function readPrecisions(packageRoot: string): PrecisionRow[] {

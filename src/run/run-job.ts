@@ -5,8 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { CapstoneError } from '../errors/errors.ts';
 import type { Plan, PlannedTask } from '../plan/planned.ts';
 import type { Interpreter } from '../python/find.ts';
+import { workerEnv } from '../python/worker-env.ts';
 import { bestInAWord } from '../results/best.ts';
 import { missedBounds } from '../results/bounds.ts';
 import { parseCsv } from '../results/csv.ts';
@@ -78,7 +80,7 @@ export async function runJob(request: RunRequest): Promise<RunSummary> {
 
 export function localExecutor(place: Place, interpreter: Interpreter): LocalExecutor {
   const { packageRoot, env } = place;
-  return new LocalExecutor({ python: interpreter.path, packageRoot, env });
+  return new LocalExecutor({ python: interpreter.path, packageRoot, env: workerEnv(env) });
 }
 
 async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
@@ -109,6 +111,9 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   });
   const rows: Row[] = [];
   const took = new Map<string, number>();
+  const running = new Set<string>();
+  /** How each task that has ended did, and which will not run. */
+  const ends = new Map<string, TaskOutcome['status'] | 'skipped'>();
   const room = {
     concurrency: job.executor.concurrency,
     light: Math.min(usableCpus(), LIGHT_TASKS),
@@ -116,19 +121,57 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   };
   const schedule = new Schedule(plan.tasks, room, {
     queued: ({ task }) => run.emit({ type: 'task_queued', task: task.id }),
-    skipped: ({ task }, because) => run.emit({ type: 'task_cancelled', task: task.id, because }),
-    retried: ({ task }, because) => run.emit({ type: 'task_retried', task: task.id, because }),
+    skipped({ task }, because) {
+      ends.set(task.id, 'skipped');
+      run.emit({ type: 'task_cancelled', task: task.id, because });
+    },
+    retried({ task }, because) {
+      ends.delete(task.id);
+      run.emit({ type: 'task_retried', task: task.id, because });
+    },
     async execute(together) {
       const begun = Date.now();
       const tasks = together.map(({ task }) => task);
+      for (const { id } of tasks) running.add(id);
       const ended = await runTasks(tasks, executor, run, workspace, (found) => rows.push(...found));
       // Of what runs together each has its share: they add up to the time that has passed.
       const seconds = (Date.now() - begun) / 1000 / tasks.length;
       for (const { id } of tasks) took.set(id, seconds);
       return ended;
     },
-    ended: ({ task }, outcome) => run.emit(endingOf(task.id, outcome, took.get(task.id) ?? 0)),
+    ended({ task }, outcome) {
+      running.delete(task.id);
+      ends.set(task.id, outcome.status);
+      run.emit(endingOf(task.id, outcome, took.get(task.id) ?? 0));
+    },
   });
+  const count = (status: TaskOutcome['status']) => [...ends.values()].filter((end) => end === status).length;
+
+  /** Says in the folder, too, why the run does not go on. */
+  const breakOff = (error: unknown) => {
+    const { code, message, next } =
+      error instanceof CapstoneError ? error : { code: 'internal', message: String(error), next: [] };
+    const failure = { code, message, hint: next.join(' '), exit_code: null, signal: null };
+    const pending = plan.tasks.filter(({ upToDate }) => !upToDate);
+    const open = pending.filter(({ task }) => !ends.has(task.id)).map(({ task }) => task.id);
+    for (const task of open) {
+      if (running.has(task)) run.emit({ type: 'task_failed', task, ...failure, missing: [], log_tail: '' });
+      else run.emit({ type: 'task_cancelled', task, because: `the run broke off: ${message}` });
+    }
+    const failed = count('failed') + open.filter((task) => running.has(task)).length;
+    run.emit({
+      type: 'run_ended',
+      outcome: 'failed',
+      succeeded: count('succeeded'),
+      failed,
+      up_to_date: plan.tasks.length - pending.length,
+      cancelled: pending.length - count('succeeded') - failed,
+      bounds_missed: 0,
+      best: null,
+      foreign_lines: foreignLines,
+      seconds: (Date.now() - started) / 1000,
+    });
+  };
   const control: RunControl = {
     cancel() {
       if (cancelled) return;
@@ -162,14 +205,12 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
   try {
     announce(run, request);
     request.onStarted(control);
-    const outcomes = await schedule.run();
+    await schedule.run();
 
     const all = [...upToDateRows(plan, workspace.rows), ...rows];
     writeJson(run.paths.results, all);
     const missed = missedBounds(all, job.require);
     for (const bound of missed) run.emit({ type: 'bound_missed', ...bound });
-    const count = (status: TaskOutcome['status']) =>
-      [...outcomes.values()].filter((outcome) => outcome.status === status).length;
     const pending = plan.tasks.filter((task) => !task.upToDate).length;
     const counts = { succeeded: count('succeeded'), failed: count('failed') };
     const notRun = pending - counts.succeeded - counts.failed;
@@ -193,6 +234,14 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
       seconds: (Date.now() - started) / 1000,
     });
     return { id: run.id, outcome, rows: all, boundsMissed: missed.length };
+  } catch (error) {
+    await executor.close(); // what still runs ends, and says how
+    try {
+      breakOff(error);
+    } catch {
+      // A folder that cannot be written to: whoever gave the command hears it all the same.
+    }
+    throw error;
   } finally {
     stopListening();
     await executor.close();

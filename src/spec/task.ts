@@ -34,7 +34,7 @@ const WeightsFile = z.string().regex(/^[A-Za-z0-9_]+-[0-9a-f]{8,64}\.pth$/, 'a f
 export const TaskDataset = z.strictObject({ name: Name, source: DataSourceKind });
 
 const AbsolutePath = z.string().min(1).meta({ description: 'Absolute path.' });
-const TaskId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/);
+const TaskId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,239}$/);
 
 const envelope = {
   id: TaskId.meta({ description: 'Unique within its run; names the log file.' }),

@@ -20,7 +20,7 @@ function workspaceWith(...ids: string[]): string {
 test('runs are listed newest first, and nothing else that lies there', () => {
   const workspace = workspaceWith(OLD, NEW, TWIN);
   mkdirSync(join(workspace, 'runs', '.removed-x'));
-  writeFileSync(join(workspace, 'runs', 'notes.txt'), '');
+  for (const name of ['notes.txt', `${OLD}.tar.gz`]) writeFileSync(join(workspace, 'runs', name), '');
   expect(runIds(workspace)).toEqual([NEW, TWIN, OLD]);
   expect(runIds(temporaryFolder())).toEqual([]);
 });

@@ -16,8 +16,10 @@ const SHOWN = 10;
 export function runIds(workspace: string): string[] {
   const { runs } = workspacePaths(workspace);
   if (!existsSync(runs)) return [];
-  return readdirSync(runs)
-    .filter((name) => RUN_ID.test(name))
+  // Beside them may lie what is no run, such as a run that was packed up.
+  return readdirSync(runs, { withFileTypes: true })
+    .filter((entry) => RUN_ID.test(entry.name) && !entry.isFile())
+    .map(({ name }) => name)
     .sort()
     .reverse();
 }

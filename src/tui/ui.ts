@@ -197,7 +197,11 @@ export class Ui {
 
   #await(meanwhile: string, started: Promise<Outcome>): void {
     this.#say({ text: `${meanwhile} …`, tone: 'plain' });
-    void started.then((outcome) => {
+    const refused = (error: unknown): Outcome => ({
+      ok: false,
+      said: error instanceof Error ? error.message : String(error),
+    });
+    void started.catch(refused).then((outcome) => {
       this.#told(outcome);
       if (!outcome.ok || outcome.run === undefined) return;
       const { run } = outcome;

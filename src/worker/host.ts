@@ -5,8 +5,8 @@
  *
  * Its exit, and not the end of fd 3, which a child can hold open, settles what was still running.
  */
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { join, parse } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { PythonShell } from 'python-shell';
 import { MachineError } from '../errors/errors.ts';
@@ -21,6 +21,7 @@ const HELLO_TIMEOUT_MS = 120_000;
 /** What the host itself needs to end its tasks and go, once its stdin is closed. */
 const LEAVE_MS = 5_000;
 const LOG_TAIL_LINES = 20;
+const LOG_TAIL_BYTES = 65_536;
 
 export type Hello = Extract<WorkerEvent, { type: 'hello' }>;
 
@@ -138,14 +139,23 @@ export class WorkerHost {
     clearTimeout(timer);
   }
 
-  /** Ends every task at once, and the host with them. */
+  /** Ends every task at once, and the host with them; one that does not hear it, by force. */
   kill(): void {
     for (const task of this.#tasks.values()) task.trace = { ...task.trace, cancelAsked: true };
-    this.#stdin?.end();
+    const isImporting = this.state === 'starting';
+    void this.stop();
+    if (isImporting && this.#pid !== undefined) signalGroup(this.#pid, 'SIGKILL');
   }
 
-  /** The same file under another name on the same disk; the process goes on writing to it. */
+  /**
+   * The same file under another name on the same disk; the process goes on writing to it. What lies there, the log of a
+   * run that is gone on with, is kept: `host.1.log`.
+   */
   moveLog(path: string): void {
+    const { dir, name, ext } = parse(path);
+    let earlier = path;
+    for (let count = 1; existsSync(earlier); count += 1) earlier = join(dir, `${name}.${count}${ext}`);
+    if (earlier !== path) renameSync(path, earlier);
     renameSync(this.#logPath, path);
     this.#logPath = path;
   }
@@ -161,7 +171,6 @@ export class WorkerHost {
   #spawn(): void {
     const { python, packageRoot, env } = this.#settings;
     const script = this.#settings.script ?? join(packageRoot, 'py', 'host.py');
-    const { PYTHONPATH: _path, PYTHONHOME: _home, ...inherited } = env;
     const log = openSync(this.#logPath, 'a');
     try {
       const shell = new PythonShell(script, {
@@ -171,7 +180,7 @@ export class WorkerHost {
         // Out of the terminal's foreground group: a Ctrl-C is for us, who tell the tasks.
         detached: true,
         stdio: ['pipe', log, log, 'pipe'],
-        env: { ...inherited, OPENBLAS_NUM_THREADS: '1' },
+        env: { ...env, OPENBLAS_NUM_THREADS: '1' },
       });
       const process = shell.childProcess;
       this.#pid = process.pid;
@@ -274,7 +283,20 @@ export class WorkerHost {
   }
 }
 
+/** Of a log of any length; empty where it cannot be read. */
 function tailOf(path: string | undefined): string {
-  if (path === undefined || !existsSync(path)) return '';
-  return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+  if (path === undefined) return '';
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(file);
+      const end = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
+      const read = readSync(file, end, 0, end.length, size - end.length);
+      return end.toString('utf8', 0, read).trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return '';
+  }
 }

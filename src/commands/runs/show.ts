@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { EXIT } from '../../errors/errors.ts';
 import { describeMissed } from '../../results/bounds.ts';
@@ -10,6 +9,7 @@ import { countTasks, headline } from '../../state/select.ts';
 import type { RunState } from '../../state/summary.ts';
 import type { RunView, TaskState, TaskView } from '../../state/view.ts';
 import { runPaths } from '../../store/paths.ts';
+import { readResults } from '../../store/results.ts';
 import { findRun } from '../../store/runs.ts';
 import { formatBytes, formatDuration } from '../../units.ts';
 import { defineCommand } from '../definition.ts';
@@ -39,9 +39,7 @@ export const show = defineCommand({
     const id = findRun(workspace, args[0] ?? '');
     const { state, view } = readState(workspace, id);
     const { results, folder } = runPaths(workspace, id);
-    const rows: Row[] = existsSync(results)
-      ? (JSON.parse(readFileSync(results, 'utf8')) as Row[])
-      : view.tasks.flatMap((task) => task.rows);
+    const rows: readonly Row[] = readResults(results) ?? view.tasks.flatMap((task) => task.rows);
     if (flags['--json'] === true) {
       const { position: _position, ...said } = view;
       io.stdout.write(`${JSON.stringify({ ...said, state, folder, rows }, null, 2)}\n`);

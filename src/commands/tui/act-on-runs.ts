@@ -5,10 +5,10 @@ import { join, relative, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CapstoneError } from '../../errors/errors.ts';
 import type { JobKind } from '../../spec/job.ts';
-import { writeFailure } from '../../store/disk-error.ts';
 import { runPaths } from '../../store/paths.ts';
 import { appendRequest, type RequestOfRun } from '../../store/requests.ts';
 import { readRunEnds, removeRun } from '../../store/runs.ts';
+import { writeText } from '../../store/write.ts';
 import type { JobForm, Outcome, RunActions } from '../../tui/run-source.ts';
 import { checkFlags } from '../job-file.ts';
 import { jobFromFlags } from '../job-flags.ts';
@@ -58,11 +58,7 @@ export function runActions(place: ActingPlace): RunActions {
     write: (path, text) =>
       attempt(() => {
         const file = resolve(cwd, path);
-        try {
-          writeFileSync(file, text);
-        } catch (error) {
-          throw writeFailure(file, error);
-        }
+        writeText(file, text);
         return `wrote ${relative(cwd, file)}`;
       }),
   };

@@ -25,6 +25,10 @@ test('a task takes what it took last, a training by its epochs; one that never r
   record('20261124T110000Z-a-0001', train(4), { 'train-net': 40, 'compress-1': 7 });
   record('20261124T120000Z-b-0002', train(2), { 'train-net': 30 });
   record('20261124T130000Z-c-0003', {}, {}); // its job was never written
+  writeFileSync(
+    runPaths(workspace, '20261124T130000Z-c-0003').events,
+    '{"type":"task_succeeded","task":"tr\n',
+  );
   const past = pastTimes(workspace);
   expect(Object.fromEntries(past)).toEqual({
     'train-net': { seconds: 30, epochs: 2 },

@@ -6,6 +6,7 @@ import type { Plan, PlannedTask } from '../../plan/planned.ts';
 import { findInterpreter, type Interpreter } from '../../python/find.ts';
 import { gather } from '../../run/gather.ts';
 import type { JobKind } from '../../spec/job.ts';
+import { parseJson } from '../../store/lines.ts';
 import { runPaths } from '../../store/paths.ts';
 import { runIds } from '../../store/runs.ts';
 import type { JobForm, JobOutlook } from '../../tui/run-source.ts';
@@ -35,9 +36,9 @@ export class Outlooks {
       const known = await gather(job, { workspace, packageRoot, env }, await this.#interpreter, false);
       return outlookOf(planJob(job, known), pastTimes(workspace));
     } catch (error) {
-      if (!(error instanceof CapstoneError)) throw error;
       this.#interpreter = undefined;
-      return { refusal: [error.message, ...error.next].join('. ') };
+      if (error instanceof CapstoneError) return { refusal: [error.message, ...error.next].join('. ') };
+      return { refusal: `bug: ${error}` }; // whatever it is, it is no reason to end the terminal UI
     }
   }
 }
@@ -79,7 +80,8 @@ export function pastTimes(workspace: string): PastTimes {
     for (const line of readFileSync(events, 'utf8').split('\n')) {
       // Most lines are of other types, and need not be read.
       if (!line.includes('"type":"task_succeeded"')) continue;
-      const { task, seconds } = JSON.parse(line) as { task: string; seconds: number };
+      const { task, seconds } = (parseJson(line) ?? {}) as { task?: string; seconds?: number };
+      if (task === undefined || seconds === undefined) continue; // torn, by a full disk
       if (!times.has(task)) times.set(task, { seconds, epochs: task.startsWith('train') ? epochs : null });
     }
   }

@@ -4,12 +4,13 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { plainLines } from '../../progress/plain.ts';
 import { parseCsv } from '../../results/csv.ts';
 import type { RunEvent } from '../../spec/event.ts';
-import { Row } from '../../spec/row.ts';
+import type { Row } from '../../spec/row.ts';
 import { emptyRun, reduceRun } from '../../state/reduce.ts';
 import { stateOf } from '../../state/summary.ts';
 import { followEvents, readEvents } from '../../store/event-log.ts';
 import { lockOwner } from '../../store/lock.ts';
 import { runPaths, workspacePaths } from '../../store/paths.ts';
+import { readResults } from '../../store/results.ts';
 import type { RunSource, Said, Stop } from '../../tui/run-source.ts';
 import type { ActingPlace } from './act-on-runs.ts';
 import type { Outlooks } from './outlook.ts';
@@ -27,8 +28,6 @@ const LOG_BYTES = 64 * 1024;
 /** Much is read without keeping keys waiting. */
 const EVENTS_A_BREATH = 100;
 const RUNS_A_BREATH = 200;
-
-const Rows = Row.array();
 
 export function runSource(place: ActingPlace): RunSource {
   const { workspace } = place;
@@ -126,7 +125,7 @@ export function runSource(place: ActingPlace): RunSource {
       if (id === null) return onChange([rows], () => onRows(rowsIn(rows)));
       const { results } = runPaths(workspace, id);
       return onChange([results, rows], () => {
-        onRows(existsSync(results) ? ofRun(results) : rowsIn(rows).filter(({ run }) => run === id));
+        onRows(ofRun(results) ?? rowsIn(rows).filter(({ run }) => run === id));
       });
     },
 
@@ -154,9 +153,9 @@ function rowsIn(file: string): readonly Row[] {
   }
 }
 
-function ofRun(file: string): readonly Row[] {
+function ofRun(file: string): readonly Row[] | undefined {
   try {
-    return Rows.safeParse(JSON.parse(readFileSync(file, 'utf8'))).data ?? [];
+    return readResults(file);
   } catch {
     return [];
   }
