@@ -103,7 +103,7 @@ function drawGroup(rows: readonly [Row, ...Row[]], words: Words): string {
     megabytes(first.original_file_size),
     known(first.original_acc, (percent) => fixed(percent, 2)),
     '',
-    ...batches.flatMap(([, ofBatch]) => [median(ofBatch.map((row) => row.original_latency_ms)), '']),
+    ...batches.flatMap(([, ofBatch]) => [range(ofBatch.map((row) => row.original_latency_ms)), '']),
   ];
   const levels = [...groupBy(rows, (row) => row.level)].map(([level, ofLevel]) => [
     String(level),
@@ -131,15 +131,12 @@ function bestOriginal(
   if (runtimes.length === 0) return [];
   const [first] = rows;
   const times = batches.flatMap(([, ofBatch]) => [
-    median(ofBatch.map((row) => row.best_original_latency_ms)),
+    range(ofBatch.map((row) => row.best_original_latency_ms)),
     '',
   ]);
-  const same = [
-    share(first?.original_sparsity ?? null),
-    megabytes(first?.original_file_size ?? null),
-    known(first?.original_acc ?? null, (percent) => fixed(percent, 2)),
-  ];
-  return [[words.best(runtimes.join(', ')), ...same, '', ...times]];
+  const same = [share(first?.original_sparsity ?? null), megabytes(first?.original_file_size ?? null)];
+  // Its accuracy is looked at, and not kept.
+  return [[words.best(runtimes.join(', ')), ...same, '', '', ...times]];
 }
 
 function timing(row: Row | undefined, words: Words): [string, string] {
@@ -152,9 +149,10 @@ function timing(row: Row | undefined, words: Words): [string, string] {
 }
 
 /** Levels that were not measured together each have a time of the original. */
-function median(values: readonly (number | null)[]): string {
-  const ordered = values.filter((value) => value !== null).toSorted((a, b) => a - b);
-  return known(ordered[Math.floor(ordered.length / 2)] ?? null, threeDigits);
+function range(values: readonly (number | null)[]): string {
+  const times = values.filter((value) => value !== null);
+  const ends = [Math.min(...times), Math.max(...times)].map(threeDigits);
+  return times.length === 0 ? UNKNOWN : [...new Set(ends)].join(' – ');
 }
 
 function withInterval(value: number | null, low: number | null, high: number | null): string {

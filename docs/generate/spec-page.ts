@@ -37,9 +37,9 @@ export function specPage(job: Property, recipe: Property, examples: readonly Exa
       kinds.map(({ kind, branch }) => [
         code(kind),
         branch.description ?? '',
-        Object.keys(branch.properties ?? {})
-          .filter((key) => !['$schema', 'version', 'kind'].includes(key))
-          .map(code)
+        Object.entries(branch.properties ?? {})
+          .filter(([key, { maxItems }]) => !['$schema', 'version', 'kind'].includes(key) && maxItems !== 0)
+          .map(([key]) => code(key))
           .join(', '),
       ]),
     ),

@@ -24,8 +24,8 @@ export default defineCommand({
       name: '--torch',
       value: Variant.options.join('|'),
       description:
-        'cpu: the CPU build of torch, 260 MB to download instead of 2 GB on Linux x86-64 (elsewhere there is no ' +
-        'other); without this flag the build that is there stays.',
+        'cpu: the CPU build of torch, 260 MB to download instead of 2 GB on Linux x86-64 with Python 3.10 (elsewhere ' +
+        'there is no other); without this flag the build that is there stays.',
     },
     {
       name: '--python',
