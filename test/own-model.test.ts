@@ -4,7 +4,8 @@ import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sha256 } from '../src/digest.ts';
 import { parseCsv } from '../src/results/csv.ts';
-import { PACKAGE_ROOT, PYTHON, temporaryFolder, Workspace } from './rig.ts';
+import { CLI, PACKAGE_ROOT, PYTHON, temporaryFolder, Workspace } from './rig.ts';
+import { TerminalSession } from './terminal.ts';
 
 const cache = temporaryFolder();
 const NET = `${PACKAGE_ROOT}/test/fixtures/own_net.py`;
@@ -210,6 +211,26 @@ describe('nobody else can allow it', () => {
     60_000,
   );
 });
+
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  '%s while it is asked leaves nothing, though a worker has been started ahead',
+  async (signal) => {
+    const asked = prepared();
+    const file = asked.write('job.json', { ...withoutLevels(SWEEP), kind: 'train' });
+    const before = listing(asked);
+    const session = new TerminalSession({
+      cwd: asked.folder,
+      env: asked.env,
+      command: [process.execPath, CLI, 'run', '--spec', file],
+    });
+    await session.shows(/SHA-256/);
+    expect(listing(asked).length).toBeGreaterThan(before.length);
+    session.kill(signal);
+    expect((await session.end()).exit_code).toBe(130);
+    expect(listing(asked)).toEqual(before);
+  },
+  30_000,
+);
 
 function withoutLevels({ levels: _levels, recipes: _recipes, benchmark: _benchmark, ...rest }: typeof SWEEP) {
   return rest;

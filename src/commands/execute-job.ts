@@ -47,10 +47,14 @@ export async function executeJob(job: Job, flags: FlagValues, io: Io, resume?: s
     ...(typeof python === 'string' ? { python } : {}),
   });
   const executor = localExecutor(place, interpreter);
+  const abandon = () => abandonAhead(executor, place.workspace);
+  // Until there is a run to stop: nothing has been made yet, and nothing is left.
+  const release = onSignals(() => void abandon().finally(() => process.exit(EXIT.cancelled)));
   try {
-    return await planAndRun(job, { place, interpreter, executor }, flags, io, resume);
+    return await planAndRun(job, { place, interpreter, executor, begun: release }, flags, io, resume);
   } finally {
-    await abandonAhead(executor, place.workspace);
+    release();
+    await abandon();
   }
 }
 
@@ -58,11 +62,13 @@ interface Means {
   readonly place: Place;
   readonly interpreter: Interpreter;
   readonly executor: LocalExecutor;
+  /** Called when the run can be stopped. */
+  begun(): void;
 }
 
 async function planAndRun(
   job: Job,
-  { place, interpreter, executor }: Means,
+  { place, interpreter, executor, begun }: Means,
   flags: FlagValues,
   io: Io,
   resume: string | undefined,
@@ -110,6 +116,7 @@ async function planAndRun(
       ...(resume === undefined ? {} : { resume }),
       onEvent: (event) => progress.event(event),
       onStarted: (control) => {
+        begun();
         release.signals = stopOnSignals(control);
       },
     });
@@ -134,7 +141,7 @@ async function planAndRun(
 /** Once: stop at a safe point. Again, later than a repeated press: at once. */
 function stopOnSignals(control: RunControl): () => void {
   let first: number | undefined;
-  const onSignal = () => {
+  return onSignals(() => {
     const now = Date.now();
     if (first === undefined) {
       first = now;
@@ -142,7 +149,11 @@ function stopOnSignals(control: RunControl): () => void {
     } else if (now - first > SAME_PRESS_MS) {
       control.kill();
     }
-  };
+  });
+}
+
+/** Whichever asks the program to end; until the returned function is called. */
+function onSignals(onSignal: () => void): () => void {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);
   return () => {
