@@ -102,6 +102,8 @@ export interface JobDesk {
   readonly kinds: readonly string[];
   fields(kind: string): readonly JobField[];
   draft(job: JobForm): JobDraft;
+  /** Text of a valid job for a file there: paths in it mean what they mean where the program was started. */
+  textFor(job: JobForm, path: string): string;
   /** The job of a run; `lost`: keys that no field can hold. */
   template(run: string): JobTemplate | undefined;
   /** The job in a file, what it extends included; relative to where the program was started. */

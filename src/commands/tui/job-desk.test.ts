@@ -28,6 +28,29 @@ test.each(Object.keys(JOB_SCHEMAS))('a job of kind %s needs nothing to be typed'
   expect(desk.fields(kind).every(({ label, description }) => label !== '' && description !== '')).toBe(true);
 });
 
+test('in a file elsewhere paths mean what they mean here', () => {
+  const values = {
+    '--model': '{"name":"mine","checkpoint":"a.pth"}',
+    '--data-root': 'images',
+    '--dataset': 'cifar10',
+    '--recipe': './mild.json',
+  };
+  const job = { kind: 'sweep', values };
+  expect(desk.textFor(job, 'job.json')).toBe(desk.draft(job).text);
+  expect(JSON.parse(desk.textFor(job, 'specs/job.json'))).toEqual({
+    version: 1,
+    kind: 'sweep',
+    models: [expect.objectContaining({ name: 'mine', checkpoint: join(workspace, 'a.pth') })],
+    datasets: ['cifar10'],
+    data_root: join(workspace, 'images'),
+    recipes: [join(workspace, 'mild.json')],
+  });
+  expect(JSON.parse(desk.textFor({ kind: 'sweep', values: {} }, 'specs/job.json'))).toEqual({
+    version: 1,
+    kind: 'sweep',
+  });
+});
+
 test('what is typed stands in the file and in the command, and what is wrong is said at once', () => {
   const values = {
     '--epochs': '3',

@@ -1,16 +1,23 @@
 /** The form of a job: its fields are the flags of its kind, which the schemas make; so are its checks. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { CapstoneError } from '../../errors/errors.ts';
 import type { SpecProblem } from '../../spec/check.ts';
 import { checkJob } from '../../spec/check-job.ts';
 import { JOB_SCHEMAS, type JobKind } from '../../spec/job.ts';
 import { runPaths } from '../../store/paths.ts';
 import type { JobDesk, JobDraft, JobForm } from '../../tui/run-source.ts';
-import { readJobFile } from '../job-file.ts';
+import { checkFlags, readJobFile } from '../job-file.ts';
 import { flagAt, flagsOfJob, jobFields, jobFromFlags } from '../job-flags.ts';
 
 const KINDS = Object.keys(JOB_SCHEMAS) as readonly JobKind[];
+
+/** Keys of a job whose values may be paths, or hold some. */
+const NAMES_FILES = ['models', 'datasets', 'data_root', 'recipes', 'output'];
+
+function jobText(raw: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(raw, null, 2)}\n`;
+}
 
 function isKind(kind: string): kind is JobKind {
   return KINDS.some((known) => known === kind);
@@ -26,6 +33,14 @@ export function jobDesk(workspace: string, cwd: string): JobDesk {
       const key = JSON.stringify(job);
       if (last?.key !== key) last = { key, draft: draftOf(job, cwd) };
       return last.draft;
+    },
+    textFor(job, path) {
+      const { text } = draftOf(job, cwd);
+      if (dirname(resolve(cwd, path)) === cwd) return text;
+      const raw = JSON.parse(text) as Record<string, unknown>;
+      const absolute: Readonly<Record<string, unknown>> = { ...checkFlags(raw, cwd) };
+      const there = NAMES_FILES.filter((key) => key in raw).map((key) => [key, absolute[key]]);
+      return jobText({ ...raw, ...Object.fromEntries(there) });
     },
     template(run) {
       const job = readJob(runPaths(workspace, run).job);
@@ -77,7 +92,7 @@ function draftOf({ kind, values: typed }: JobForm, cwd: string): JobDraft {
           flag: problem.source.startsWith('--') ? problem.source : null,
           message: sentence(problem),
         }));
-    return { text: `${JSON.stringify(raw, null, 2)}\n`, command, problems };
+    return { text: jobText(raw), command, problems };
   } catch (error) {
     if (!(error instanceof CapstoneError)) throw error;
     const flag = error.message.match(/^(--[a-z-]+):/)?.[1] ?? null;

@@ -109,7 +109,7 @@ export function jobKeys(desk: JobDesk): readonly Binding<JobState>[] {
           title: 'write to',
           value: 'job.json',
           hint: 'a file there is replaced',
-          done: (path) => ({ ask: { ask: 'write', path, text: desk.draft(state).text } }),
+          done: (path) => ({ ask: { ask: 'write', path, text: desk.textFor(state, path) } }),
         },
       })),
     },
