@@ -16,7 +16,7 @@ test.each(examples)('examples/%s is a valid job, named for editors by its schema
   readRecipes(readJobFile(file), root);
 });
 
-test.each(['level1.json', 'level3.json'])(
+test.each(['level1.json', 'levels3and5.json'])(
   'benchmarks/trained/%s is a valid job, its networks are there',
   (name) => {
     const trained = join(root, 'benchmarks', 'trained');
