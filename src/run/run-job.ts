@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
 import { CapstoneError } from '../errors/errors.ts';
 import type { Plan, PlannedTask } from '../plan/planned.ts';
 import type { Interpreter } from '../python/find.ts';
@@ -156,7 +157,7 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     const open = pending.filter(({ task }) => !ends.has(task.id)).map(({ task }) => task.id);
     for (const task of open) {
       if (running.has(task)) run.emit({ type: 'task_failed', task, ...failure, missing: [], log_tail: '' });
-      else run.emit({ type: 'task_cancelled', task, because: `the run broke off: ${message}` });
+      else run.emit({ type: 'task_cancelled', task, because: 'the run broke off' });
     }
     const failed = count('failed') + open.filter((task) => running.has(task)).length;
     run.emit({
@@ -235,7 +236,8 @@ async function conduct(request: RunRequest, id: string): Promise<RunSummary> {
     });
     return { id: run.id, outcome, rows: all, boundsMissed: missed.length };
   } catch (error) {
-    await executor.close(); // what still runs ends, and says how
+    await executor.close(); // what still runs ends
+    await turn(); // and says how
     try {
       breakOff(error);
     } catch {
