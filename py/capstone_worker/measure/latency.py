@@ -1,7 +1,8 @@
 """How long several models take for the same work, timed so that what disturbs one disturbs the others.
 
-All run in this process in alternating blocks, A B C then C B A: a clock that slows down, or a neighbour who
-wakes up, meets each of them, and each is as often early as late. Fast calls share a fixed time; slow ones get
+All run in this process in alternating blocks, A B C then C B A, then in another order there and back: a clock
+that slows down, or a neighbour who wakes up, meets each of them, each is as often early as late, and none
+always follows the same other. Fast calls share a fixed time; slow ones get
 fewer blocks, down to a number below which an interval means little. Of two models:
 
     one call of each   rounds of blocks   timed calls in a block   in all
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -216,8 +218,10 @@ def _time_blocks(
 ) -> dict[str, Times]:
     """The nanoseconds of each model's timed calls, each (rounds, timed)."""
     times = {name: np.empty((schedule.rounds, schedule.timed)) for name in calls}
-    names = list(calls)
+    names, draw = list(calls), random.Random(0)
     for this in range(schedule.rounds):
+        if this % 2 == 0 and len(names) > 2:
+            draw.shuffle(names)  # who always followed the same other would find its weights in the caches
         for name in names if this % 2 == 0 else reversed(names):
             if should_stop():
                 raise Stopped

@@ -69,7 +69,12 @@ def test_three_models_take_turns_there_and_back_and_settle_before_each() -> None
     fake = FakeTime()
     calls = {name: fake.call(name, 40) for name in "abc"}
     found = alternate(calls, clock=fake.clock, settle=fake.call("-", 0))
-    assert fake.log == "abc" * 3 + ("-a-b-c" + "-c-b-a") * 10
+    turns = fake.log.removeprefix("abc" * 3).replace("-", "")
+    assert fake.log == "abc" * 3 + "".join(f"-{name}" for name in turns)
+    rounds = [turns[at : at + 3] for at in range(0, len(turns), 3)]
+    assert len(rounds) == 20
+    assert all(back == there[::-1] for there, back in zip(rounds[::2], rounds[1::2], strict=True))
+    assert len(set(rounds)) == 6  # no model always follows the same other
     assert {name: times.shape for name, times in found.blocks.items()} == dict.fromkeys("abc", (20, 1))
     assert found.ratio("a", "c").verdict == "no_difference"
 
