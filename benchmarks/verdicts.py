@@ -79,13 +79,10 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
     batch = torch.randn(batch_size, 3, 32, 32)
     runtime = RUNTIMES[args.runtime]
     source = Source(network, 32)
-    original, *copies = (
-        runtime.prepare(source, threads=torch.get_num_threads()) for _ in range(1 + args.others)
-    )
+    threads = torch.get_num_threads()
+    original, *copies = (runtime.prepare(source, threads=threads) for _ in range(1 + args.others))
     torch_eager = RUNTIMES["torch"]
-    eager = (
-        original if runtime is torch_eager else torch_eager.prepare(source, threads=torch.get_num_threads())
-    )
+    eager = original if runtime is torch_eager else torch_eager.prepare(source, threads=threads)
 
     def timed(others: dict[str, Prepared]) -> Timed:
         return timed_beside_eager({"original": original, **others}, eager, batch, never_stop)[0]
