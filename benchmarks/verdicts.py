@@ -1,9 +1,9 @@
 """How often the verdict on two models is wrong: a model against its own copy, and one slowed by 10 %.
 
-By what the benchmark task itself calls: networks, each its own copy in memory, prepared by the runtime,
-timed in turns (in other runtimes than torch beside torch eager, as a row's are), judged by the 99 % interval
-and the margin. The slowed copy computes, then spins until 1.1 times its own time has passed: exactly 10 %
-more, whatever the machine did meanwhile.
+By what the benchmark task itself calls, each time in a new process as there: networks, each its own copy in
+memory, prepared by the runtime, timed in turns (in other runtimes than torch beside torch eager, as a row's
+are), judged by the 99 % interval and the margin. The slowed copy computes, then spins until 1.1 times its own
+time has passed: exactly 10 % more, whatever the machine did meanwhile.
 
     python benchmarks/verdicts.py                # 40 A/A and 20 slowed runs at batch 1 and at batch 64
     python benchmarks/verdicts.py --others 5     # the same among five copies that take turns, as levels do
@@ -22,9 +22,10 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,11 +36,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.intervals import wilson_interval
-from capstone_worker.measure.latency import Timed
+from capstone_worker.measure.verdict import Verdict
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
-from capstone_worker.runtimes.runtime import Forward, Prepared
+from capstone_worker.runtimes.runtime import Forward
 from capstone_worker.runtimes.source import Source
 from capstone_worker.tasks.figures import timed_beside_eager
 
@@ -60,15 +61,14 @@ def main() -> None:
     parser.add_argument("--neighbour", action="store_true", help="while another process computes")
     args = parser.parse_args()
 
-    threads = usable_cpus()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # before the fork: threads do not live on in a child
     network = trace(build(args.arch, num_classes=10, stem="imagenet", image_size=32, seed=0).eval())
     held = True
     with neighbour() if args.neighbour else quiet():
         for batch_size in args.batch_sizes:
             held &= judge(args, network, batch_size)
     print(
-        f"{cpu_model()}, {threads} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}: "
+        f"{cpu_model()}, {usable_cpus()} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}: "
         f"{'held' if held else 'MISSED'}"
     )
     sys.exit(0 if held else 1)
@@ -77,18 +77,8 @@ def main() -> None:
 def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: int) -> bool:
     """Run both kinds at one batch size; whether the bars hold."""
     batch = torch.randn(batch_size, 3, 32, 32)
-    runtime = RUNTIMES[args.runtime]
-    source = Source(network, 32)
-    threads = torch.get_num_threads()
-    original, *copies = (runtime.prepare(source, threads=threads) for _ in range(1 + args.others))
-    torch_eager = RUNTIMES["torch"]
-    eager = original if runtime is torch_eager else torch_eager.prepare(source, threads=threads)
-
-    def timed(others: dict[str, Prepared]) -> Timed:
-        return timed_beside_eager({"original": original, **others}, eager, batch, never_stop)[0]
-
-    same = Verdicts(timed, copies, args.same, lambda forward: forward)
-    slow = Verdicts(timed, copies, args.slowed, slowed)
+    same = Verdicts(args, network, batch, args.same, lambda forward: forward)
+    slow = Verdicts(args, network, batch, args.slowed, slowed)
     wrong, found = args.same - same.kinds["no_difference"], slow.kinds["slower"]
     print(f"batch {batch_size}: A/A {wrong} of {args.same} wrong {percent(wrong, args.same)}, {same}")
     print(f"batch {batch_size}: slowed {found} of {args.slowed} found {percent(found, args.slowed)}, {slow}")
@@ -96,35 +86,86 @@ def judge(args: argparse.Namespace, network: torch.fx.GraphModule, batch_size: i
     return wrong <= 0.05 * args.same and enough
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What one measurement came to.
+
+    Attributes:
+        verdict: of the copy.
+        width: of the interval, in percent.
+        noisy: whether anything disturbed it.
+        seconds: that it took, models ready.
+    """
+
+    verdict: Verdict
+    width: float
+    noisy: bool
+    seconds: float
+
+
 class Verdicts:
-    """What ``runs`` measurements came to, each judged by one of the copies, which is ``changed``."""
+    """What ``runs`` measurements came to, each judged by one of the copies, which is ``changed``.
+
+    Each is a forked process, as the task is: where in memory two copies lie makes one up to 2 % slower for
+    as long as they live, so that many measurements of one pair would be one.
+    """
 
     def __init__(
         self,
-        timed: Callable[[dict[str, Prepared]], Timed],
-        copies: Sequence[Prepared],
+        args: argparse.Namespace,
+        network: torch.fx.GraphModule,
+        batch: Tensor,
         runs: int,
         changed: Callable[[Forward], Forward],
     ) -> None:
-        self.kinds: Counter[str] = Counter()
-        self.noisy = 0
-        widths, seconds = [], []
-        for run in range(runs):
-            started = time.perf_counter()
-            others = {f"copy {place}": copy for place, copy in enumerate(copies)}
-            judged = f"copy {run % len(copies)}"
-            others[judged] = replace(others[judged], forward=changed(others[judged].forward))
-            pair = timed(others).between(original="original", compressed=judged)
-            ratio = pair.ratio("original", "compressed")
-            seconds.append(time.perf_counter() - started)
-            widths.append(100 * (ratio.high - ratio.low))
-            self.kinds[ratio.verdict] += 1
-            self.noisy += pair.noise is not None
-        self.width, self.seconds = statistics.median(widths), statistics.median(seconds)
+        judged = [
+            in_a_process(partial(measure, args, network, batch, run % args.others, changed))
+            for run in range(runs)
+        ]
+        self.kinds = Counter(one.verdict for one in judged)
+        self.noisy = sum(one.noisy for one in judged)
+        self.width = statistics.median(one.width for one in judged)
+        self.seconds = statistics.median(one.seconds for one in judged)
 
     def __str__(self) -> str:
         """For the printed line."""
         return f"interval {self.width:.1f} % wide, {self.noisy} called noisy, {self.seconds:.2f} s each"
+
+
+def measure(
+    args: argparse.Namespace,
+    network: torch.fx.GraphModule,
+    batch: Tensor,
+    place: int,
+    changed: Callable[[Forward], Forward],
+) -> Judged:
+    """The copy at that place, changed, against the original."""
+    threads = usable_cpus()
+    torch.set_num_threads(threads)
+    runtime, torch_eager = RUNTIMES[args.runtime], RUNTIMES["torch"]
+    source = Source(network, 32)
+    original, *copies = (runtime.prepare(source, threads=threads) for _ in range(1 + args.others))
+    eager = original if runtime is torch_eager else torch_eager.prepare(source, threads=threads)
+    copies[place] = replace(copies[place], forward=changed(copies[place].forward))
+    models = {"original": original, **{f"copy {place}": copy for place, copy in enumerate(copies)}}
+    started = time.perf_counter()
+    timed, _ = timed_beside_eager(models, eager, batch, never_stop)
+    pair = timed.between(original="original", compressed=f"copy {place}")
+    ratio = pair.ratio("original", "compressed")
+    seconds = time.perf_counter() - started
+    return Judged(ratio.verdict, 100 * (ratio.high - ratio.low), pair.noise is not None, seconds)
+
+
+def in_a_process(compute: Callable[[], Judged]) -> Judged:
+    """Forked, so that nothing has to be pickled on the way in."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    process = fork.Process(target=lambda: there.send(compute()))
+    process.start()
+    there.close()  # so that a child that fails is the end of what can be received
+    judged: Judged = here.recv()
+    process.join()
+    return judged
 
 
 def slowed(forward: Forward) -> Forward:

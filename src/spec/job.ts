@@ -234,7 +234,7 @@ export const TrainSettings = z
       .default(1)
       .meta({ description: 'Evaluate after every so many epochs, and after the last.' }),
   })
-  .meta({ description: 'How a network is trained.', 'x-version': 4, 'x-presets': PRESETS });
+  .meta({ description: 'How a network is trained.', 'x-version': 5, 'x-presets': PRESETS });
 
 const unique = <T extends z.ZodType>(items: z.ZodArray<T>) =>
   items.superRefine((values, context) => {
@@ -282,7 +282,7 @@ export const BenchmarkSettings = z
       examples: [8],
     }),
   })
-  .meta({ description: 'How models are measured.', 'x-version': 2 });
+  .meta({ description: 'How models are measured.', 'x-version': 3 });
 
 export const Executor = z.strictObject({
   kind: z.literal('local').default('local').meta({ description: 'Processes on this machine.' }),

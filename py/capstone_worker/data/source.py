@@ -143,7 +143,7 @@ def digest(source: DataSource) -> str:
     """
     if source.published is not None:
         return source.published.digest()
-    cached = cache_home() / "manifests" / manifest_digest(source)
+    cached = cache_home() / "manifests" / manifest_digest(source, source.content())
     known = b""
     with suppress(OSError):
         known = cached.read_bytes()
@@ -155,12 +155,15 @@ def digest(source: DataSource) -> str:
     return found
 
 
-def manifest_digest(source: DataSource) -> str:
-    """What changes when a file is added, removed or written anew; without reading one. Raises as `digest`."""
+def manifest_digest(source: DataSource, files: Iterable[str]) -> str:
+    """What changes when one of the files is written anew, or they are others; without reading one.
+
+    Raises as `digest`.
+    """
 
     def lines() -> Iterable[str]:
         yield f"{source.root}\n"
-        for path in source.content():
+        for path in files:
             try:
                 status = os.stat(f"{source.root}/{path}")  # noqa: PTH116 - a Path for each costs more than the stat
             except OSError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SUBSET_SEED = 0
+"""Of images to train on or to test with: the same for all seeds and models, which stay comparable."""
+
 
 def balanced_subset(labels: Tensor, count: int | None, seed: int) -> Tensor:
     """Indices of a class-balanced random subset, sorted, int64.

@@ -12,9 +12,9 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from capstone_worker.data.cache import Dataset, load
+from capstone_worker.data.cache import Dataset, Decoded, load
 from capstone_worker.data.decode import open_split
-from capstone_worker.data.source import digest, resolve
+from capstone_worker.data.source import DataSource, digest, resolve
 from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.report import Event
 
@@ -33,11 +33,14 @@ def test_images_labels_and_statistics(pets: Path) -> None:
     scaled = data.train_images.double() / 255
     np.testing.assert_allclose(data.mean, scaled.mean((0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(data.std, scaled.std((0, 2, 3), correction=0), rtol=1e-12)
-    assert events[0] == {"type": "phase", "phase": "decode"}
-    counts = {"type": "progress", "phase": "decode", "total": 10, "unit": "images"}
-    assert [event | counts for event in events[1:]] == events[1:]
-    assert [event["done"] for event in events[1:]] == [6, 10]
-    assert events[1]["eta_s"] == pytest.approx(4 / events[1]["rate"])
+    decoding = {"type": "phase", "phase": "decode"}
+    counts = {"type": "progress", "phase": "decode", "unit": "images", "eta_s": 0}
+    assert [{**event, "rate": 0} for event in events] == [
+        {**decoding, "rate": 0},
+        {**counts, "done": 6, "total": 6, "rate": 0},
+        {**decoding, "rate": 0},
+        {**counts, "done": 4, "total": 4, "rate": 0},
+    ]
 
 
 def test_decoded_once_and_never_written_to(pets: Path) -> None:
@@ -48,6 +51,53 @@ def test_decoded_once_and_never_written_to(pets: Path) -> None:
     again = load_pets(pets, events)
     assert events == []
     assert torch.equal(again.train_images, before)
+
+
+def decoded(pets: Path, events: list[Event]) -> Decoded:
+    source = resolve("pets", data_root=pets.parent)
+    return Decoded(digest(source), lambda: source, 8, events.append)
+
+
+def test_a_part_decodes_no_more_than_itself(pets: Path, cache: Path) -> None:
+    events: list[Event] = []
+    part = decoded(pets, events).part("train", 4)
+    assert part.labels.tolist() == [0, 0, 1, 1]
+    assert [event["total"] for event in events if event["type"] == "progress"] == [4]
+    scaled = part.images.double() / 255
+    np.testing.assert_allclose(part.mean, scaled.mean((0, 2, 3)), rtol=1e-12)
+    assert [path.name.rpartition("-8-")[2] for path in (cache / "data").iterdir()] == ["train-4"]
+
+
+def test_a_part_is_the_same_where_all_have_been_decoded(pets: Path) -> None:
+    alone = decoded(pets, []).part("train", 4)
+    decoded(pets, []).part("train")
+    events: list[Event] = []
+    of_all = decoded(pets, events).part("train", 4)
+    assert events == []
+    assert torch.equal(of_all.images, alone.images)
+    assert torch.equal(of_all.labels, alone.labels)
+    assert (of_all.mean, of_all.std, of_all.classes) == (alone.mean, alone.std, alone.classes)
+
+
+def test_more_than_there_are_is_all(pets: Path) -> None:
+    assert decoded(pets, []).part("test", 100).labels.tolist() == [0, 0, 1, 1]
+
+
+def test_training_on_a_part_decodes_that_and_the_test_images(pets: Path) -> None:
+    events: list[Event] = []
+    data = decoded(pets, events).whole(max_train_samples=2)
+    assert [event["total"] for event in events if event["type"] == "progress"] == [2, 4]
+    assert (len(data.train_labels), len(data.test_labels)) == (2, 4)
+
+
+def test_files_are_asked_for_where_something_has_to_be_decoded(pets: Path) -> None:
+    part = decoded(pets, []).part("test")
+
+    def gone() -> DataSource:
+        raise AssertionError("asked for")
+
+    digest_now = digest(resolve("pets", data_root=pets.parent))
+    assert torch.equal(Decoded(digest_now, gone, 8, lambda _: None).part("test").images, part.images)
 
 
 def test_other_sizes_are_resized_and_kept_apart(pets: Path) -> None:
@@ -94,7 +144,7 @@ def test_interrupted_decoding_leaves_nothing_under_the_final_name(pets: Path, ca
 
 def test_leftovers_of_a_killed_process_are_replaced(pets: Path, cache: Path) -> None:
     data = load_pets(pets, [])
-    folder = cache / "data" / f"{data.digest}-8"
+    folder = cache / "data" / f"{data.digest}-8-train"
     (folder / "meta.json").unlink()
     folder.with_name(f"{folder.name}.partial").mkdir()
     assert torch.equal(load_pets(pets, []).train_images, data.train_images)
@@ -109,7 +159,7 @@ def test_two_at_once_decode_once(pets: Path) -> None:
     for thread in threads:
         thread.join()
     phases = [event["phase"] for event in events if event["type"] == "phase"]
-    assert phases.count("decode") == 1
+    assert phases.count("decode") == 2  # train and test
     assert set(phases) <= {"decode", "wait"}  # where decoding takes long, the others say that they wait
 
 
@@ -129,14 +179,15 @@ def test_decoding_that_is_killed_is_done_again(pets: Path, cache: Path) -> None:
     assert left == [".lock", ".partial"]
     data = load_pets(pets, [])
     assert len(data.train_labels) == 6
-    assert [path.name for path in (cache / "data").iterdir()] == [f"{data.digest}-8"]
+    names = sorted(path.name for path in (cache / "data").iterdir())
+    assert names == [f"{data.digest}-8-test", f"{data.digest}-8-train"]
 
 
-@pytest.mark.parametrize("file", ["train_images.npy", "test_labels.npy", "meta.json"])
+@pytest.mark.parametrize("file", ["train/images.npy", "test/labels.npy", "train/meta.json"])
 @pytest.mark.parametrize("damage", ["shorter", "empty", "missing"])
 def test_a_damaged_cache_is_made_again(pets: Path, cache: Path, file: str, damage: str) -> None:
     before = load_pets(pets, []).train_images.clone()
-    (damaged,) = (cache / "data").glob(f"*/{file}")
+    (damaged,) = (cache / "data").glob(f"*-{file}")
     whole = damaged.read_bytes()
     match damage:
         case "shorter":
@@ -167,7 +218,7 @@ def test_stops_while_it_waits(pets: Path, cache: Path) -> None:
     source = resolve("pets", data_root=pets.parent)
     events: list[Event] = []
     (cache / "data").mkdir(parents=True)
-    with FileLock(cache / "data" / f"{digest(source)}-8.lock"), pytest.raises(Stopped):
+    with FileLock(cache / "data" / f"{digest(source)}-8-train.lock"), pytest.raises(Stopped):
         load(source, 8, events.append, lambda: events == [{"type": "phase", "phase": "wait"}])
 
 
@@ -187,7 +238,7 @@ def test_files_that_change_while_they_are_decoded(pets: Path, cache: Path) -> No
 
 
 def not_written(cache: Path, pets: Path, reason: str) -> tuple[str, str, str]:
-    folder = cache / "data" / f"{digest(resolve('pets', data_root=pets.parent))}-8"
+    folder = cache / "data" / f"{digest(resolve('pets', data_root=pets.parent))}-8-train"
     return (
         "cache_not_written",
         f"{folder}: the decoded data set cannot be written: {reason}",
@@ -273,7 +324,8 @@ def test_broken_image_is_named(pets: Path, cache: Path, content: bytes) -> None:
         f"{pets}/test/dog/1.png: the image cannot be decoded",
         "Remove the file or replace it, then run the same command again",
     )
-    assert list((cache / "data").iterdir()) == []
+    names = [path.name.rpartition("-8-")[2] for path in (cache / "data").iterdir()]
+    assert names == ["train"], "which is whole"
 
 
 @pytest.mark.parametrize("count, more", [(3, ""), (5, "; and 2 more")])
@@ -286,7 +338,7 @@ def test_broken_images_are_counted(pets: Path, count: int, more: str) -> None:
     named = "; ".join(f"{image}: the image cannot be decoded" for image in images[:3])
     assert (call.value.code, call.value.message, call.value.hint) == (
         "image_broken",
-        f"data set pets: {count} of 10 images cannot be used: {named}{more}",
+        f"data set pets: {count} of 6 images cannot be used: {named}{more}",
         "Remove the files or replace them, then run the same command again",
     )
 

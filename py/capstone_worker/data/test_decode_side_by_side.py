@@ -19,7 +19,8 @@ def test_in_order_and_not_far_ahead() -> None:
         return np.full((3, 1, 1), index % 251, np.uint8)
 
     count = 20 * CHUNK + 3
-    with decoding(SplitReader(np.zeros(count, np.int64), ("a",), decode), workers=2) as chunks:
+    reader = SplitReader(np.zeros(count, np.int64), ("a",), decode)
+    with decoding(reader, range(count), workers=2) as chunks:
         first = next(chunks)
         time.sleep(0.5)  # in which all could be decoded
         assert decoded.value <= 5 * CHUNK

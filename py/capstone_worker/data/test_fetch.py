@@ -66,7 +66,7 @@ def test_download_from_nothing(tmp_path: Path, official: Official, server: Serve
     data = fetched(data_root, events)
     assert server.requests == [f"/mirror/{ARCHIVE}"]
     assert np.array_equal(data.train_images.numpy(), official.images["train"])
-    assert phases(events) == ["download", "extract", "decode"]
+    assert phases(events) == ["download", "extract", "decode", "decode"]
     message = f"downloading {server.url}/mirror/{ARCHIVE} into {data_root}"
     assert events[0] == {"type": "log", "level": "info", "message": message}
     done = [event for event in events if event["type"] == "progress" and event["phase"] == "download"][-1]
@@ -91,7 +91,7 @@ def test_what_is_there_is_not_downloaded(tmp_path: Path, official: Official, ser
     official.extract(tmp_path)
     events: list[Event] = []
     fetched(tmp_path, events)
-    assert (server.requests, phases(events)) == ([], ["decode"])
+    assert (server.requests, phases(events)) == ([], ["decode", "decode"])
     assert FOLDER in names(tmp_path) and ARCHIVE not in names(tmp_path)
 
 
@@ -102,7 +102,7 @@ def test_an_archive_is_extracted_and_fills_gaps(tmp_path: Path, official: Offici
     before = (folder / "data_batch_1").stat().st_mtime_ns
     events: list[Event] = []
     fetched(tmp_path, events)
-    assert (server.requests, phases(events)) == ([], ["extract", "decode"])
+    assert (server.requests, phases(events)) == ([], ["extract", "decode", "decode"])
     assert (folder / "data_batch_2").read_bytes() == official.files["data_batch_2"]
     assert (folder / "data_batch_1").stat().st_mtime_ns == before
 
@@ -253,7 +253,10 @@ def test_two_at_once_download_once(tmp_path: Path, server: Server, monkeypatch: 
     for thread in threads:
         thread.join()
     assert len(server.requests) == 1
-    assert sorted(map(phases, events.values())) == [["download", "extract", "decode"], ["wait", "decode"]]
+    assert sorted(map(phases, events.values())) == [
+        ["download", "extract", "decode", "decode"],
+        ["wait", "decode", "decode"],
+    ]
 
 
 KILLED = """

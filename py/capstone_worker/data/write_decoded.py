@@ -1,4 +1,4 @@
-"""A data set's pixels, labels and statistics as files, decoded on all cores."""
+"""Pixels, labels and statistics of a part of a data set as files, decoded on all cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,9 +17,9 @@ from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, log, phase, progress
 from .decode import BrokenImage, SplitReader, open_split
 from .decode_side_by_side import decoding
-from .folder import SPLITS
 from .picture import Pixels
-from .source import DataSource
+from .source import DataSource, manifest_digest
+from .subset import SUBSET_SEED, balanced_subset
 
 META = "meta.json"
 """Written last; names the sizes of the other files."""
@@ -31,20 +31,30 @@ _DARK = 32
 
 
 def write_decoded(
-    folder: Path, source: DataSource, image_size: int, report: Report, should_stop: ShouldStop
+    folder: Path,
+    source: DataSource,
+    split: str,
+    count: int | None,
+    image_size: int,
+    report: Report,
+    should_stop: ShouldStop,
 ) -> None:
-    """Decode into `{train,test}_images.npy`, `{train,test}_labels.npy` and META of an empty folder.
+    """Decode a split, or `count` of its images, into `images.npy`, `labels.npy` and META of an empty folder.
 
     Reports `progress` of phase `decode` in images.
 
     Raises:
-        UserError: image_broken, which names them all or the first few; or as `open_split`.
+        UserError: image_broken, which names them all or the first few; dataset_changed, while it was decoded;
+            or as `open_split`.
         Stopped: asked to stop.
         OSError: no room.
     """
     phase(report, "decode")
-    readers = {split: open_split(source, split, image_size) for split in SPLITS}
-    total = sum(len(reader.labels) for reader in readers.values())
+    reader = open_split(source, split, image_size)
+    chosen = balanced_subset(torch.from_numpy(reader.labels), count, SUBSET_SEED).tolist()
+    labels = reader.labels[chosen]
+    read = [source.files[split][index] for index in chosen] if source.kind == "folder" else source.content()
+    before = manifest_digest(source, read)
     done, started = 0, time.monotonic()
     broken: list[str] = []
 
@@ -53,30 +63,33 @@ def write_decoded(
         done += len(chunk)
         broken.extend(str(image) for image in chunk if isinstance(image, BrokenImage))
         seconds = time.monotonic() - started
-        progress(report, "decode", done=done, total=total, unit="images", seconds=seconds)
+        progress(report, "decode", done=done, total=len(chosen), unit="images", seconds=seconds)
         if should_stop():
             raise Stopped
 
-    statistics = {}
-    for split, reader in readers.items():
-        with (folder / f"{split}_labels.npy").open("wb") as file:
-            np.save(file, reader.labels)
-            _sync(file)
-        statistics[split] = _write_images(folder / f"{split}_images.npy", reader, image_size, decoded)
+    with (folder / "labels.npy").open("wb") as file:
+        np.save(file, labels)
+        _sync(file)
+    sums = _write_images(folder / "images.npy", reader, chosen, image_size, decoded)
     if broken:
-        raise _broken(source, broken, total)
-    largest = statistics["train"].largest
-    if largest < _DARK:
+        raise _broken(source, broken, len(chosen))
+    if manifest_digest(source, read) != before:
+        raise UserError(
+            "dataset_changed",
+            f"data set {source.name}: {source.root} was changed while it was decoded",
+            "Run the same command again: it plans anew with what is there now",
+        )
+    if split == "train" and sums.largest < _DARK:
         log(
             report,
             "warning",
-            f"data set {source.name}: the brightest training pixel is {largest} of 255. Of 16-bit images the "
-            "upper 8 bits are read: scale such as hold fewer bits to all 16, or save them in 8",
+            f"data set {source.name}: the brightest training pixel is {sums.largest} of 255. Of 16-bit "
+            "images the upper 8 bits are read: scale such as hold fewer bits to all 16, or save them in 8",
         )
-    mean, std = statistics["train"].mean_std()
+    mean, std = sums.mean_std()
     meta = {
-        "classes": readers["train"].classes,
-        "counts": {split: np.bincount(reader.labels).tolist() for split, reader in readers.items()},
+        "classes": reader.classes,
+        "counts": np.bincount(labels).tolist(),
         "mean": mean,
         "std": std,
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
@@ -87,14 +100,17 @@ def write_decoded(
 
 
 def _write_images(
-    path: Path, reader: SplitReader, image_size: int, decoded: Callable[[list[Pixels | BrokenImage]], None]
-) -> _Sums:
+    path: Path,
+    reader: SplitReader,
+    chosen: Sequence[int],
+    image_size: int,
+    decoded: Callable[[list[Pixels | BrokenImage]], None],
+) -> PixelSums:
     """Write an .npy file in pieces: a full disk is an error here, where a mapped file would be a SIGBUS."""
-    count = len(reader.labels)
-    shape = (count, _CHANNELS, image_size, image_size)
-    sums = _Sums()
+    shape = (len(chosen), _CHANNELS, image_size, image_size)
+    sums = PixelSums()
 
-    with path.open("wb") as file, decoding(reader, torch.get_num_threads()) as chunks:
+    with path.open("wb") as file, decoding(reader, chosen, torch.get_num_threads()) as chunks:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in chunks:
@@ -127,7 +143,7 @@ def _broken(source: DataSource, broken: list[str], total: int) -> UserError:
     )
 
 
-class _Sums:
+class PixelSums:
     """Exact sums over pixels, so that mean and deviation depend on no order and no rounding."""
 
     def __init__(self) -> None:

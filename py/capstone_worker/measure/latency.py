@@ -12,7 +12,7 @@ fewer blocks, down to a number below which an interval means little. Of two mode
     1 s                8                  1                        8 s
 
 More models take as many times more in all. On a noisy machine that may not be enough to tell two models
-apart: more rounds follow while the interval of a wanted ratio is wide, for 5 s a ratio at most.
+apart: more rounds follow while the interval of a wanted ratio is wide, for 2.5 s a model at most.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ..errors import Stopped
 from ..report import ShouldStop, never_stop
 from .disturbance import disturbances, read_state
 from .exclusive import exclusive
-from .intervals import ratio_interval
+from .intervals import paired_ratio, ratio_interval
 from .verdict import Verdict, verdict
 
 Call = Callable[[], object]
@@ -51,9 +51,9 @@ MAX_ROUNDS = 20
 MAX_CALLS = 50
 WIDE = 0.08
 """Of the interval of a ratio, as a share of it: within, a difference of 10 % is seen beyond the margin."""
-PATIENCE_S = 5.0
-"""For all rounds, a wanted ratio. Of 20 copies of a ResNet-18 slowed by 10 % a shared virtual machine found
-16 at batch 64 with 2.5 s and 19 with 5; with 0.5 s another found none of 8 at batch 1."""
+PATIENCE_S = 2.5
+"""For all rounds, a model of the wanted ratios. Copies of a ResNet-18 slowed by 10 %, at batch 64 on a shared
+virtual machine, are found in two thirds of the comparisons with half as much (docs/performance.md)."""
 COLD_BELOW_S = 0.02
 """After a switch the caches hold another model's weights: a few ms, lost in longer rounds."""
 
@@ -74,7 +74,7 @@ class Ratio:
     """How many times longer one model takes than another.
 
     Attributes:
-        point: median over median.
+        point: over all rounds, as `intervals.paired_ratio`; not the quotient of two latencies.
         low: lower end of its 99 % interval.
         high: upper end.
     """
@@ -110,8 +110,7 @@ class Timed:
     def ratio(self, numerator: str, denominator: str) -> Ratio:
         """Latency of one over latency of the other: the speed-up that the second is over the first."""
         above, below = self.blocks[numerator], self.blocks[denominator]
-        low, high = ratio_interval(above, below)
-        return Ratio(float(np.median(above) / np.median(below)), low, high)
+        return Ratio(paired_ratio(above, below), *ratio_interval(above, below))
 
     def between(self, **names: str) -> Timed:
         """Some of the models alone, each under the name of its keyword."""
@@ -163,11 +162,10 @@ def alternate(
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
         blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
         while any(_is_wide(blocks, *pair) for pair in pairs):
-            ran = len(next(iter(blocks.values())))
-            more = schedule._replace(rounds=ran // 4 * 2)  # half as many again, and even
-            if (ran + more.rounds) * _round_s(blocks, schedule) > PATIENCE_S * len(pairs):
+            rounds = _rounds_to_add(blocks, schedule, PATIENCE_S * (1 + len(pairs)))
+            if rounds == 0:
                 break
-            added = _time_blocks(calls, more, should_stop, clock, settle)
+            added = _time_blocks(calls, schedule._replace(rounds=rounds), should_stop, clock, settle)
             blocks = {name: np.concatenate([blocks[name], added[name]]) for name in calls}
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
@@ -236,16 +234,17 @@ def _time_blocks(
     return times
 
 
-def _round_s(blocks: Mapping[str, Times], schedule: Schedule) -> float:
-    """Seconds that the calls of a round took, those that were not timed included."""
+def _rounds_to_add(blocks: Mapping[str, Times], schedule: Schedule, limit_s: float) -> int:
+    """Half as many again, or what is left of the time for all; an even number."""
+    ran = len(next(iter(blocks.values())))
     calls = schedule.untimed + schedule.timed
-    return calls * sum(float(times.mean()) for times in blocks.values()) / 1e9
+    round_s = calls * sum(float(times.mean()) for times in blocks.values()) / 1e9
+    more = min(ran / 2, limit_s / round_s - ran)
+    return max(0, int(more / 2) * 2)
 
 
 def _is_wide(blocks: Mapping[str, Times], numerator: str, denominator: str) -> bool:
-    """By the blocks' medians, which takes a tenth of the time that all calls would."""
-    above, below = (np.median(blocks[name], axis=1, keepdims=True) for name in (numerator, denominator))
-    low, high = ratio_interval(above, below)
+    low, high = ratio_interval(blocks[numerator], blocks[denominator])
     return high - low > WIDE * (low + high) / 2
 
 

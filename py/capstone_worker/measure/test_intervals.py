@@ -6,11 +6,15 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
 from capstone_worker.measure.intervals import (
+    Blocks,
+    _trimmed,
     acc_drop_interval,
     mcnemar_exact,
+    paired_ratio,
     ratio_interval,
     wilson_interval,
 )
@@ -82,24 +86,66 @@ def test_acc_drop_of_equal_models() -> None:
 
 
 def test_ratio_of_constant_times() -> None:
-    assert ratio_interval(np.full((8, 3), 6.0), np.full((8, 3), 4.0)) == (1.5, 1.5)
+    six, four = np.full((8, 3), 6.0), np.full((8, 3), 4.0)
+    assert paired_ratio(six, four) == pytest.approx(1.5)
+    assert ratio_interval(six, four) == pytest.approx((1.5, 1.5))
 
 
 def test_ratio_of_blocks_that_drift_together() -> None:
     drift = np.linspace(1, 3, 8)[:, None] * np.ones((8, 5))
+    assert paired_ratio(2 * drift, drift) == pytest.approx(2)
     assert ratio_interval(2 * drift, drift) == pytest.approx((2, 2))
 
 
-def test_ratio_interval_holds_the_truth() -> None:
-    """Equal models, 8 blocks, the fewest used: at most 3 in 100 measurements miss a ratio of 1."""
+def test_ratio_by_hand() -> None:
+    """Of ten rounds two ratios at each end are left out; of a block its median counts."""
+    ratios = np.array([0.01, 50, 1, 2, 1, 4, 2, 2, 70, 0.02])
+    a = np.stack([ratios / 2, ratios, ratios * 9], axis=1)
+    assert paired_ratio(a, np.ones((10, 3))) == pytest.approx((1 * 1 * 2 * 2 * 2 * 4) ** (1 / 6))
+
+
+def noisy_pair(random: np.random.Generator, rounds: int) -> tuple[Blocks, Blocks]:
+    """Equal models: what drifts for both, what disturbs one block, and now and then for long."""
+    drift = np.exp(np.cumsum(random.normal(0, 0.05, (rounds, 1)), axis=0))
+    a, b = drift * np.exp(random.normal(0, 0.03, (2, rounds, 1)) + random.gamma(0.3, 0.1, (2, rounds, 1)))
+    return a, b
+
+
+def test_error_of_the_trimmed_mean_is_that_of_scipy() -> None:
+    """Yuen's standard error, by the interval of t that scipy makes of one sample."""
+    random = np.random.default_rng(0)
+    for rounds in (8, 13, 20, 57):
+        logs = random.standard_t(2, rounds)
+        middles, errors = _trimmed(logs[None])
+        winsorized = np.asarray(stats.mstats.winsorize(logs, (0.2, 0.2)))
+        inner = rounds - 2 * int(0.2 * rounds)
+        assert middles[0] == pytest.approx(stats.trim_mean(logs, 0.2))
+        assert errors[0] ** 2 == pytest.approx(winsorized.var(ddof=1) * (rounds - 1) / (inner * (inner - 1)))
+
+
+def test_ratio_interval_is_the_reciprocal_when_the_models_change_places() -> None:
+    a, b = noisy_pair(np.random.default_rng(0), 20)
+    low, high = ratio_interval(a, b)
+    assert ratio_interval(b, a) == pytest.approx((1 / high, 1 / low))
+    assert low < paired_ratio(a, b) < high
+
+
+@pytest.mark.parametrize("rounds", [8, 20])
+def test_ratio_interval_holds_the_truth(rounds: int) -> None:
+    """Equal models: about 1 in 100 measurements miss a ratio of 1, at most 2 in 100 here."""
     random = np.random.default_rng(0)
     missed = 0
     for _ in range(400):
-        drift = np.exp(np.cumsum(random.normal(0, 0.02, (8, 1)), axis=0))
-        a, b = drift * np.exp(random.normal(0, 0.03, (2, 8, 1)) + random.gamma(1, 0.05, (2, 8, 1)))
-        low, high = ratio_interval(a, b)
+        low, high = ratio_interval(*noisy_pair(random, rounds))
         missed += not low <= 1 <= high
-    assert missed <= 12
+    assert missed <= 8
+
+
+def test_ratio_interval_of_blocks_that_are_all_but_equal() -> None:
+    """Clocks that know few times: an interval, not infinity."""
+    a = np.array([[1.0]] * 7 + [[1.5]])
+    low, high = ratio_interval(a, np.ones((8, 1)))
+    assert 0 < low <= paired_ratio(a, np.ones((8, 1))) <= high < np.inf
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from ..report import Event, Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
 from ..runtimes.runtime import Runtime
 from ..runtimes.source import Source
-from .evaluation import Evaluation, evaluation
+from .evaluation import Evaluation
 from .figures import (
     Columns,
     accuracies,
@@ -38,7 +38,7 @@ from .figures import (
     sizes,
     timed_beside_eager,
 )
-from .inputs import load_images, load_input, load_original
+from .inputs import load_input, load_original, load_test_images
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
 
@@ -83,8 +83,9 @@ def benchmark(tasks: Sequence[Task], reports: Sequence[Report], should_stop: Sho
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
     original = _load_original(task)
-    data = load_images(task, original, task["paths"]["original"], report, should_stop)
-    images = evaluation(data, settings["max_eval_samples"])
+    images = load_test_images(
+        task, original, task["paths"]["original"], settings["max_eval_samples"], report, should_stop
+    )
     reference = Original(task, original, images, report, should_stop)
     of_original = sizes("original", original, image_size)
     artifacts = [
@@ -120,15 +121,16 @@ def _measure(
         best = reference.best(batch)
         phase(report, "measure")
         models = {"original": before, **{f"artifact {place}": ready for place, ready in enumerate(after)}}
-        timed, eager_ms = timed_beside_eager(models, reference.eager, batch, should_stop)
-        at_best = best_original(eager_ms, best)
+        timed, eager = timed_beside_eager(models, reference.eager, batch, should_stop)
+        at_best = best_original(timed.latency(eager).p50_ms, best)
         memory: list[Columns] = [{}] * len(artifacts)
         if settings["peak_memory"]:
             phase(report, "peak memory")
             memory = _peak_memory(artifacts, runtime.name, batch_size, should_stop)
         for place, (artifact, ready, said) in enumerate(zip(artifacts, after, said_after, strict=True)):
             pair = timed.between(original="original", compressed=f"artifact {place}")
-            latency, speedup = pair.latency("compressed"), pair.ratio("original", "compressed")
+            speedup = pair.ratio("original", "compressed")
+            over_eager = timed.ratio(eager, f"artifact {place}").point
             row = {
                 **artifact.same_in_all,
                 "device": device,
@@ -140,14 +142,14 @@ def _measure(
                 **accuracies("compressed", said, images.labels),
                 **_drop(said_before, said, images.labels),
                 **latencies("original", pair.latency("original"), batch_size),
-                **latencies("compressed", latency, batch_size),
+                **latencies("compressed", pair.latency("compressed"), batch_size),
                 "speedup": speedup.point,
                 "speedup_low": speedup.low,
                 "speedup_high": speedup.high,
                 "verdict": speedup.verdict,
                 **at_best,
-                "speedup_vs_eager": eager_ms / latency.p50_ms,
-                "speedup_vs_best_original": at_best["best_original_latency_ms"] / latency.p50_ms,
+                "speedup_vs_eager": over_eager,
+                "speedup_vs_best_original": over_eager / best.speedup,
                 "noise": noise(pair, best),
                 **memory[place],
             }

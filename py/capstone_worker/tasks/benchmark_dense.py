@@ -17,7 +17,6 @@ from ..errors import UserError
 from ..models.file import LoadedModel
 from ..report import Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
-from .evaluation import evaluation
 from .figures import (
     accuracies,
     best_original,
@@ -30,7 +29,7 @@ from .figures import (
     sizes,
     timed_beside_eager,
 )
-from .inputs import load_images, load_original
+from .inputs import load_original, load_test_images
 from .original import Original
 from .peak_memory import peak_memory_mb
 
@@ -50,8 +49,9 @@ def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldSto
     runtimes = [find_runtime(name) for name in settings["runtimes"]]
     phase(report, "load")
     network = _load(task)
-    data = load_images(task, network, task["paths"]["original"], report, should_stop)
-    images = evaluation(data, settings["max_eval_samples"])
+    images = load_test_images(
+        task, network, task["paths"]["original"], settings["max_eval_samples"], report, should_stop
+    )
     dense = Original(task, network, images, report, should_stop)
     same_in_all = {
         **identity(task),
@@ -75,13 +75,13 @@ def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldSto
             batch = torch.randn(batch_size, 3, image_size, image_size)
             best = dense.best(batch)
             phase(report, "measure")
-            timed, eager_ms = timed_beside_eager({"dense": ready}, dense.eager, batch, should_stop)
+            timed, eager = timed_beside_eager({"dense": ready}, dense.eager, batch, should_stop)
             row = {
                 **same_in_all,
                 **same_in_runtime,
                 "batch_size": batch_size,
                 **latencies("compressed", timed.latency("dense"), batch_size),
-                **best_original(eager_ms, best),
+                **best_original(timed.latency(eager).p50_ms, best),
                 "noise": noise(timed, best),
             }
             if settings["peak_memory"]:

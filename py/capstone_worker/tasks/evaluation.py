@@ -6,48 +6,29 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..data.cache import Dataset
-from ..data.subset import balanced_subset
+from ..data.cache import Part
 from ..measure.accuracy import logits
 from ..report import Report, ShouldStop
 from ..runtimes.runtime import Forward
-
-SUBSET_SEED = 0
-"""One subset for all rows, whatever the model's seed: their accuracies stay comparable."""
 
 _BATCH = 128
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Images and how the networks expect them.
+    """Images, normalised as the networks expect them, and of which data set's content they are."""
 
-    Attributes:
-        images: (N, 3, S, S) uint8.
-        labels: (N,) int64.
-        mean: of each channel, 0 to 1.
-        std: of each channel, above 0.
-        dataset_digest: of the set they are from.
-    """
-
-    images: Tensor
-    labels: Tensor
-    mean: list[float]
-    std: list[float]
+    part: Part
     dataset_digest: str
+
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64."""
+        return self.part.labels
 
     def logits(self, forward: Forward, report: Report, should_stop: ShouldStop, phase: str) -> Tensor:
         """(N, classes) float32, as `measure.accuracy.logits`."""
-        return logits(forward, self.images, self.mean, self.std, _BATCH, should_stop, report, phase)
-
-
-def evaluation(data: Dataset, count: int | None) -> Evaluation:
-    """``count`` of the test images, or all, balanced over the classes."""
-    chosen = balanced_subset(data.test_labels, count, SUBSET_SEED)
-    return Evaluation(
-        data.test_images[chosen],
-        data.test_labels[chosen],
-        list(data.mean),
-        list(data.std),
-        data.digest,
-    )
+        part = self.part
+        return logits(
+            forward, part.images, list(part.mean), list(part.std), _BATCH, should_stop, report, phase
+        )

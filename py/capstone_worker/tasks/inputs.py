@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data.cache import Dataset, cached_dataset, load
+from ..data.cache import Dataset, Decoded
 from ..data.source import DataSource, digest, resolve
 from ..errors import UserError
 from ..models.file import LoadedModel, load_model
 from ..models.own_code import code_of
 from ..report import Report, ShouldStop, log
+from .evaluation import Evaluation
 
 _PLAN_AGAIN = "Run the same command again: it plans anew with what is there now"
 
@@ -26,26 +27,25 @@ def find_dataset(task: Mapping[str, Any]) -> DataSource:
     return resolve(name, data_root=root.parent, path=root if source == "folder" else None)
 
 
-def load_dataset(task: Mapping[str, Any], report: Report, should_stop: ShouldStop) -> Dataset:
-    """The data set that a task names, at its model's image size; downloaded and decoded where it never was.
+def decoded(task: Mapping[str, Any], report: Report, should_stop: ShouldStop) -> Decoded:
+    """The data set that a task names, at its model's image size; decoded as far as it is asked for.
 
-    Raises:
-        UserError: ``dataset_changed``; or as `data.source.resolve` and `data.cache.load`.
-        MachineError: as `data.cache.load`.
-        Stopped: as `data.cache.load`.
+    What was planned with, and lies decoded in the cache, is used whatever has become of its files; what has
+    to be decoded raises UserError ``dataset_changed`` where they are others now, or as `data.source.resolve`.
     """
-    size = task["spec"]["model"]["image_size"]
-    planned = cached_dataset(task["inputs"]["dataset"], size)
-    if planned is not None:  # what was planned with, whatever has become of its files
-        return planned
-    found = find_dataset(task)
-    if digest(found) != task["inputs"]["dataset"]:
-        raise UserError(
-            "dataset_changed",
-            f"data set {found.name}: {task['paths']['dataset']} has changed since the task was planned",
-            _PLAN_AGAIN,
-        )
-    return load(found, size, report, should_stop)
+    planned = task["inputs"]["dataset"]
+
+    def find() -> DataSource:
+        found = find_dataset(task)
+        if digest(found) != planned:
+            raise UserError(
+                "dataset_changed",
+                f"data set {found.name}: {task['paths']['dataset']} has changed since the task was planned",
+                _PLAN_AGAIN,
+            )
+        return found
+
+    return Decoded(planned, find, task["spec"]["model"]["image_size"], report, should_stop)
 
 
 def load_images(
@@ -64,38 +64,65 @@ def load_images(
         should_stop: asked while images are decoded.
 
     Raises:
-        UserError: ``model_wrong_classes``; or as `load_dataset`.
-        MachineError: as `load_dataset`.
-        Stopped: as `load_dataset`.
+        UserError: ``model_wrong_classes``; or as `data.cache.Decoded.part`.
+        MachineError: as `data.cache.Decoded.part`.
+        Stopped: as `data.cache.Decoded.part`.
     """
-    data = load_dataset(task, report, should_stop)
-    _refuse_other_classes(model, data, path)
-    digest_then = model.record.get("dataset", {}).get("digest", data.digest)
-    if digest_then != data.digest:
+    data = decoded(task, report, should_stop).whole()
+    _refuse_other_images(model, data.classes, data.digest, path, report)
+    said = model.record.get("normalisation")
+    return replace(data, mean=tuple(said["mean"]), std=tuple(said["std"])) if said else data
+
+
+def load_test_images(
+    task: Mapping[str, Any],
+    model: LoadedModel,
+    path: str,
+    count: int | None,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Evaluation:
+    """So many test images of a task's data set, or all, normalised as by `load_images`; raises as it does.
+
+    Training images are decoded only where the usual normalisation is that of theirs.
+    """
+    data = decoded(task, report, should_stop)
+    images = data.part("test", count)
+    _refuse_other_images(model, images.classes, data.digest, path, report)
+    said = model.record.get("normalisation")
+    if said is None:
+        train = data.part("train")
+        said = {"mean": train.mean, "std": train.std}
+    return Evaluation(replace(images, mean=tuple(said["mean"]), std=tuple(said["std"])), data.digest)
+
+
+def _refuse_other_images(
+    model: LoadedModel, classes: tuple[str, ...], now: str, path: str, report: Report
+) -> None:
+    _refuse_other_classes(model, classes, path)
+    if model.record.get("dataset", {}).get("digest", now) != now:
         log(
             report,
             "warning",
             f"{path} was trained on other images than the data set has now: some of those that it is tested "
             "on may be among them",
         )
-    said = model.record.get("normalisation")
-    return replace(data, mean=tuple(said["mean"]), std=tuple(said["std"])) if said else data
 
 
-def _refuse_other_classes(model: LoadedModel, data: Dataset, path: str) -> None:
+def _refuse_other_classes(model: LoadedModel, classes: tuple[str, ...], path: str) -> None:
     count, named = model.record["model"]["num_classes"], model.record.get("classes")
-    if count != len(data.classes):
+    if count != len(classes):
         raise UserError(
             "model_wrong_classes",
-            f"{path}: expected {len(data.classes)} classes, as the data set has, the file has {count}",
+            f"{path}: expected {len(classes)} classes, as the data set has, the file has {count}",
             "Name the data set that the model was trained on, or another file",
         )
-    if named is None or tuple(named) == data.classes:
+    if named is None or tuple(named) == classes:
         return
-    at = next(at for at, (one, other) in enumerate(zip(named, data.classes, strict=True)) if one != other)
+    at = next(at for at, (one, other) in enumerate(zip(named, classes, strict=True)) if one != other)
     raise UserError(
         "model_wrong_classes",
-        f"{path}: its class {at} is {named[at]}, that of the data set is {data.classes[at]}",
+        f"{path}: its class {at} is {named[at]}, that of the data set is {classes[at]}",
         "Name the data set that the model was trained on, its classes named as they were",
     )
 

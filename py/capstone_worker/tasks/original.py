@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data.subset import SUBSET_SEED
 from ..keys import installed_versions
 from ..measure.accuracy import correct
 from ..measure.best_original import BestOriginal, find_best_original, prepare_all
@@ -19,7 +20,7 @@ from ..report import Report, ShouldStop
 from ..runtimes.registry import RUNTIMES
 from ..runtimes.runtime import Forward, Prepared, Runtime
 from ..runtimes.source import Source
-from .evaluation import SUBSET_SEED, Evaluation
+from .evaluation import Evaluation
 
 LOSS = 0.001
 """Share of the test images, at least one, that may be lost to another order of summation: 0.1 points."""

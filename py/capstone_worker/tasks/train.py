@@ -20,7 +20,7 @@ from ..report import Report, ShouldStop, phase
 from ..training import loop
 from ..training.config import TrainConfig
 from ..training.device import find_device
-from .inputs import load_dataset
+from .inputs import decoded
 from .record import common
 
 
@@ -33,7 +33,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
     Raises:
         UserError: ``model_wrong_classes``.
         UserError, MachineError: as `models.own_code`, `models.pretrained.bring_weights`,
-            `inputs.load_dataset`, `training.loop.train`, `models.file.save_model`.
+            `data.cache.Decoded.part`, `training.loop.train`, `models.file.save_model`.
         Stopped: the training's state is saved.
     """
     spec, paths = task["spec"], task["paths"]
@@ -48,7 +48,7 @@ def train(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict
     )
     code = code_of(task)
     function = None if code is None else find_function(code)
-    data = load_dataset(task, report, should_stop)
+    data = decoded(task, report, should_stop).whole(spec["train"]["max_train_samples"])
     classes = len(data.classes)
     _refuse_other_classes(spec, classes)
     if code is None or function is None:

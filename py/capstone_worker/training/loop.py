@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from ..data.cache import Dataset
-from ..data.subset import balanced_subset
+from ..data.subset import SUBSET_SEED, balanced_subset
 from ..errors import Stopped, UserError
 from ..report import Report, ShouldStop, phase
 from .allocator import keep_freed_memory
@@ -108,8 +108,7 @@ def train(
     is_gpu = device.type == "cuda"
     if is_gpu:  # without it cuBLAS has no deterministic algorithms; it looks at its first product
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # One part for all seeds: runs that differ in their seed alone stay comparable.
-    indices = balanced_subset(data.train_labels, config.max_train_samples, seed=0)
+    indices = balanced_subset(data.train_labels, config.max_train_samples, SUBSET_SEED)
     data = _near(data, device)
     idle = IdleTaps(network, data.train_images.shape[-1])
     optimizer = make_optimizer(network, config)
