@@ -18,12 +18,14 @@ from torch import Tensor
 from .. import schema
 from ..errors import UserError
 from ..measure.accuracy import accuracy, correct
+from ..measure.cpu import int8_backend
 from ..measure.intervals import acc_drop_interval, mcnemar_exact
 from ..models.file import LoadedModel
-from ..report import Event, Report, ShouldStop, phase
+from ..report import Event, Report, ShouldStop, log, phase
 from ..runtimes.registry import find_runtime
 from ..runtimes.runtime import Runtime
 from ..runtimes.source import Source
+from ..steps.quantize_static import LARGEST
 from .evaluation import Evaluation
 from .figures import (
     Columns,
@@ -174,6 +176,7 @@ def _load_artifact(
             f"{paths['artifact']} was not made from {paths['original']}",
             "Compress this original again, or put the original back that the artifact was made from",
         )
+    _warn_of_overflow(model, paths["artifact"], report)
     image_size = spec["model"]["image_size"]
     same_in_all = {
         **identity(task),
@@ -188,6 +191,20 @@ def _load_artifact(
         **provenance(task),
     }
     return _Artifact(task, report, model, Source(model.network, image_size), same_in_all)
+
+
+def _warn_of_overflow(model: LoadedModel, path: str, report: Report) -> None:
+    """Two products of 8-bit activations fit into 16 bits where weights have fewer than 8."""
+    here = int8_backend()
+    for step in model.record.get("recipe", {}).get("steps", []):
+        made_for = step.get("backend")
+        if made_for in LARGEST and LARGEST[made_for] > LARGEST[here] and step["weight_bits"] == 8:
+            log(
+                report,
+                "warning",
+                f"{path} was quantised for {made_for}, with 8 bits in its activations: on this CPU, {here}, "
+                "int8 kernels may add beyond 16 bits, which costs accuracy. Compress it here, or for x86",
+            )
 
 
 def _made_with(task: Task) -> Columns:

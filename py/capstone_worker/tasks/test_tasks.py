@@ -302,6 +302,38 @@ def test_levels_measured_together(
     assert [said.count("measure") for said in phases] == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("here", "weight_bits", "warnings"), [("x86", 8, 1), ("x86", 7, 0), ("x86_vnni", 8, 0), ("qnnpack", 8, 0)]
+)
+def test_int8_for_kernels_that_add_in_32_bits(
+    training: Task,
+    trained: object,
+    monkeypatch: pytest.MonkeyPatch,
+    here: str,
+    weight_bits: int,
+    warnings: int,
+) -> None:
+    step = {"step": "quantize_static", "backend": "x86_vnni", "calibration_samples": 16}
+    settings = {"batch_size": 16, "weight_bits": weight_bits}
+    task = compression(training, 1)
+    recipe = {**task["spec"]["recipe"], "steps": [{**step, **settings}]}
+    task["spec"] |= {"source": DATASET["source"], "recipe": recipe}
+    task["inputs"]["dataset"] = training["inputs"]["dataset"]
+    task["paths"] |= {
+        "dataset": training["paths"]["dataset"],
+        "output": str(Path(task["paths"]["output"]).with_name("static.pt")),
+    }
+    task = with_key(task)
+    tasks.run(task, discard, never_stop)
+    events: list[Event] = []
+    monkeypatch.setattr("capstone_worker.tasks.benchmark.int8_backend", lambda: here)
+    measured = measurement(training, task)
+    measured["spec"]["benchmark"]["peak_memory"] = False
+    tasks.run(with_key(measured), events.append, never_stop)
+    said = [event["message"] for event in events if event["type"] == "log"]
+    assert len([message for message in said if "static.pt was quantised for x86_vnni" in message]) == warnings
+
+
 def dense_measurement(training: Task) -> Task:
     """Of the original, as a dense network of its own."""
     task = measurement(training, compression(training, 1))
