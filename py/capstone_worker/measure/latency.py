@@ -160,12 +160,12 @@ def alternate(
     with exclusive(should_stop), _no_garbage_collection():
         before = read_state()
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
-        blocks = _time_blocks(calls, schedule, should_stop, clock, settle)
+        blocks = time_blocks(calls, schedule, should_stop, clock, settle)
         while any(_is_wide(blocks, *pair) for pair in pairs):
             rounds = _rounds_to_add(blocks, schedule, PATIENCE_S * (1 + len(pairs)))
             if rounds == 0:
                 break
-            added = _time_blocks(calls, schedule._replace(rounds=rounds), should_stop, clock, settle)
+            added = time_blocks(calls, schedule._replace(rounds=rounds), should_stop, clock, settle)
             blocks = {name: np.concatenate([blocks[name], added[name]]) for name in calls}
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
@@ -207,7 +207,7 @@ def warm_up(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock = t
     return statistics.median(rounds)
 
 
-def _time_blocks(
+def time_blocks(
     calls: Mapping[str, Call],
     schedule: Schedule,
     should_stop: ShouldStop,
