@@ -6,7 +6,7 @@
  *     npm run build && node benchmarks/sweep.mjs --data-root data [--runs 3] [--keep FOLDER]
  *
  * DATA/cifar10 holds {train,test}/<class>/*. Both take turns; ours starts with an empty cache each time, so that it
- * decodes all 60,000 images once, where the loop decodes what it reads, each time it reads it. What both import is
+ * decodes 15,000 images once, where the loop decodes what it reads, each time it reads it. What both import is
  * compiled before, as it is after any first use: else four seconds of each of the loop's seven processes.
  *
  * Bars: the loop takes >= 2.5 times as long; all of ours that is not training <= 12 s. Exits 1 when one is missed.

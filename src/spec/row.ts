@@ -91,7 +91,9 @@ export const Row = z
     ...pair('peak_memory_mb', number(1, 'Peak resident memory of a fresh process.', 'MB', 'lower')),
     ...pair('dtype', text('What the weights executed in.')),
     size_ratio: compared(number(2, 'Original file size over compressed file size.', 'x', 'higher')),
-    speedup: compared(number(3, 'How many times longer the original takes, by single rounds, same runtime.', 'x', 'higher')),
+    speedup: compared(
+      number(3, 'How many times longer the original takes, by single rounds, same runtime.', 'x', 'higher'),
+    ),
     speedup_low: compared(unaveraged(3, 'Lower end of the 99 % interval of the speed-up.', 'x', 'higher')),
     speedup_high: compared(unaveraged(3, 'Upper end of the 99 % interval of the speed-up.', 'x', 'higher')),
     verdict: compared(
@@ -102,7 +104,9 @@ export const Row = z
         .meta({ description: 'From the interval and a margin of 2 %, never from the point.' }),
     ),
     eager_latency_ms: number(3, 'Original in torch eager fp32, same threads and batch.', 'ms'),
-    speedup_vs_eager: compared(number(3, 'How many times longer that takes, by single rounds.', 'x', 'higher')),
+    speedup_vs_eager: compared(
+      number(3, 'How many times longer that takes, by single rounds.', 'x', 'higher'),
+    ),
     best_original_runtime: text('Runtime and dtype in which the original is fastest here without loss.'),
     best_original_latency_ms: number(3, 'Latency of the original there.', 'ms'),
     speedup_vs_best_original: compared(
