@@ -4,15 +4,17 @@ Copies of a ResNet-18 take turns as the levels of a benchmark do. Their true rat
 by 10 % is 1/1.1. The times of all rounds are cut into windows, and of each pair of copies in each window
 three 99 % intervals are computed:
 
-    medians      of the quotient of both medians: bootstrap over rounds, percentiles (Hesterberg 2015)
+    medians      of the quotient of both medians: bootstrap over rounds, percentiles (Hesterberg 2015), as
+                 before, but that a block counts by its median
     bootstrap t  of the trimmed mean of the rounds' log ratios: bootstrap over rounds, of t, symmetric
     yuen         of the same mean: Student's (Yuen 1974), what the program uses
 
-    python benchmarks/ratio_intervals.py [--batch-size 64] [--copies 6] [--rounds 300]
+    python benchmarks/ratio_intervals.py [--batch-size 64] [--copies 6] [--rounds 240]
 
 Prints for each number of rounds in a window how wide the intervals are (median), how many do not hold 1, how
-many would be a wrong verdict, and how many slowed copies would be found. Pairs of one window are not
-independent, and copies may differ a little for as long as they live. Has no bar; exits 0.
+many would be a wrong verdict, and how many slowed copies would be found. The last row stops as the program
+does, whose windows grow until an interval is narrow enough. Pairs of one window are not independent, and
+copies may differ a little for as long as they live. Has no bar; exits 0.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.exclusive import exclusive
 from capstone_worker.measure.intervals import Interval, ratio_interval
-from capstone_worker.measure.latency import no_wait, plan_blocks, time_blocks, warm_up
+from capstone_worker.measure.latency import MAX_ROUNDS, WIDE, no_wait, plan_blocks, time_blocks, warm_up
 from capstone_worker.measure.verdict import verdict
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
@@ -48,7 +50,7 @@ from capstone_worker.runtimes.source import Source
 Times = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.99
-RESAMPLES = 1000
+RESAMPLES = 4000
 TRIMMED = 0.2
 SLOWED = 1.1
 WINDOWS = (8, 12, 20, 30)
@@ -61,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--copies", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=240)
     args = parser.parse_args()
     times = timed(args.batch_size, args.copies, args.rounds)
     methods: Mapping[str, Callable[[Times, Times], Interval]] = {
@@ -80,6 +82,8 @@ def main() -> None:
         for name, method in methods.items():
             ends = np.array([method(a, b) for a, b in pieces])
             print(f"| {window} | {name} | {summary(ends)} | {len(ends)} |", flush=True)
+    ends = np.array([stopped(*piece) for a, b in itertools.combinations(times, 2) for piece in split(a, b)])
+    print(f"| as the program stops | yuen | {summary(ends)} | {len(ends)} |")
     print(
         f"\n{cpu_model()}, {usable_cpus()} threads, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
     )
@@ -111,6 +115,25 @@ def timed(batch_size: int, copies: int, rounds: int) -> Times:
         schedule = plan_blocks(warm_up(calls, never_stop), copies)._replace(rounds=rounds)
         blocks = time_blocks(calls, schedule, never_stop, time.perf_counter_ns, no_wait)
     return np.stack([np.median(times, axis=1) for times in blocks.values()])
+
+
+def split(a: Times, b: Times) -> list[tuple[Times, Times]]:
+    """As long as the program would go on at most."""
+    longest = 4 * WINDOWS[-1]
+    return [
+        (a[start : start + longest], b[start : start + longest])
+        for start in range(0, len(a) - longest + 1, WINDOWS[-1])
+    ]
+
+
+def stopped(a: Times, b: Times) -> Interval:
+    """By `latency.alternate`'s rule: half as many rounds again while the interval is wide."""
+    rounds = MAX_ROUNDS
+    while True:
+        low, high = ratio_interval(a[:rounds, None], b[:rounds, None], CONFIDENCE)
+        if high - low <= WIDE * (low + high) / 2 or rounds == len(a):
+            return low, high
+        rounds = min(rounds + rounds // 4 * 2, len(a))
 
 
 def of_medians(a: Times, b: Times) -> Interval:

@@ -106,8 +106,8 @@ class Judged:
 class Verdicts:
     """What ``runs`` measurements came to, each judged by one of the copies, which is ``changed``.
 
-    Each is a forked process, as the task is: where in memory two copies lie makes one up to 2 % slower for
-    as long as they live, so that many measurements of one pair would be one.
+    Each is a forked process with pages of its own, as the task is: one of two copies may be 2 % slower for as
+    long as both live, so that many measurements of one pair would be one.
     """
 
     def __init__(
@@ -163,8 +163,12 @@ def in_a_process(compute: Callable[[], Judged]) -> Judged:
     process = fork.Process(target=lambda: there.send(compute()))
     process.start()
     there.close()  # so that a child that fails is the end of what can be received
-    judged: Judged = here.recv()
-    process.join()
+    try:
+        judged: Judged = here.recv()
+    except EOFError:
+        sys.exit("a comparison failed, and said why above")
+    finally:
+        process.join()
     return judged
 
 

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PYTHON, temporaryFolder } from '../../test/rig.ts';
-import { clearCaches, describeCaches } from './cache.ts';
+import { CACHES, clearCaches, describeCaches } from './cache.ts';
 
 /** Prints a line when it holds the filelock that it was given, and keeps it until its stdin closes. */
 const HOLD = `
@@ -39,11 +39,21 @@ test('bytes and entries of every cache; locks and unfinished ones are no entries
   expect(describeCaches(root)).toEqual([
     { name: 'data', path: join(root, 'data'), bytes: 1018, entries: 2 },
     { name: 'logits', path: join(root, 'logits'), bytes: 0, entries: 0 },
-    { name: 'originals', path: join(root, 'originals'), bytes: 0, entries: 0 },
+    { name: 'best_originals', path: join(root, 'best_originals'), bytes: 0, entries: 0 },
     { name: 'manifests', path: join(root, 'manifests'), bytes: 137, entries: 2 },
     { name: 'digests', path: join(root, 'digests'), bytes: 0, entries: 0 },
     { name: 'weights', path: join(root, 'weights'), bytes: 0, entries: 0 },
   ]);
+});
+
+test('what Python keeps once it is measured lies in caches of these names', () => {
+  const worker = join(import.meta.dirname, '..', '..', 'py', 'capstone_worker');
+  const kept = readdirSync(worker, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.py'))
+    .flatMap((file) => [...readFileSync(join(worker, file), 'utf8').matchAll(/\bkept\(\s*"(\w+)"/g)])
+    .map(([, name]) => name);
+  expect(kept.sort()).toEqual(['best_originals', 'logits']);
+  expect(CACHES).toEqual(expect.arrayContaining(kept));
 });
 
 test('clearing removes entries and what killed processes left, and nothing beside the caches', () => {

@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { codeOf, readFailure, writeFailure } from './disk-error.ts';
 
 /** Decoded data sets; logits of originals, and what else was measured of them once; digests of folders and of files; downloaded weights. */
-export const CACHES = ['data', 'logits', 'originals', 'manifests', 'digests', 'weights'] as const;
+export const CACHES = ['data', 'logits', 'best_originals', 'manifests', 'digests', 'weights'] as const;
 
 export interface CacheSize {
   readonly name: (typeof CACHES)[number];

@@ -13,7 +13,7 @@ import torch
 from .. import rows, tasks
 from ..data.source import describe
 from ..errors import Stopped
-from ..report import unheard
+from ..report import Event, Report
 from ..tasks.inputs import find_dataset
 from .arguments import Arguments
 from .outcome import outcome
@@ -85,6 +85,14 @@ def _carry_out(together: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]
 def _run(together: Sequence[Task]) -> list[dict[str, Any]]:
     torch.set_num_threads(together[0]["threads"])
     with stop_on_signals() as should_stop, drawn_progress(sys.stderr) as report:
-        # What they do together is said once.
-        reports = [report, *[unheard] * (len(together) - 1)]
+        # What they do together is said once, what is to be said of one is not.
+        reports = [report, *[_logs_of(report)] * (len(together) - 1)]
         return tasks.run_together(together, reports, should_stop)
+
+
+def _logs_of(report: Report) -> Report:
+    def heard(event: Event) -> None:
+        if event["type"] == "log":
+            report(event)
+
+    return heard

@@ -27,7 +27,7 @@ from capstone_worker.by_hand.outcome import side_by_side
 from capstone_worker.by_hand.plan import plan
 from capstone_worker.by_hand.progress import drawn_progress
 from capstone_worker.errors import UserError
-from capstone_worker.report import Event, never_stop
+from capstone_worker.report import Event, Report, never_stop
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -156,6 +156,25 @@ def test_both_classic_networks_are_measured_where_their_files_are_there(
         shutil.copy(tmp_path / name.format("resnet18"), tmp_path / name.format("vit_b_16"))
     assert planned(1) == [f"{of_resnet}1", f"benchmark-vit_b_16-{DATASET}-s0-classic-l1"]
     assert planned(1, 3) == [f"{of_resnet}1", f"{of_resnet}3"], "its level 3 is not there"
+
+
+def test_what_is_said_of_one_level_is_heard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what all do together is said once."""
+
+    def together(tasks: Sequence[object], reports: Sequence[Report], _: object) -> list[dict[str, Any]]:
+        for report in reports:
+            report({"type": "phase", "phase": "load"})
+        reports[1]({"type": "log", "level": "warning", "message": "of the second level"})
+        return [{} for _ in tasks]
+
+    monkeypatch.setattr(tasks, "run_together", together)
+    threads = torch.get_num_threads()
+    act._run([{"threads": threads}, {"threads": threads}])
+    said = capsys.readouterr().err
+    assert said.count("of the second level") == 1
+    assert said.count("load") <= 1
 
 
 def test_large_networks_are_not_measured_all_at_once(

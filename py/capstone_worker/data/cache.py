@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ from ..errors import MachineError
 from ..locked import locked
 from ..report import Report, ShouldStop, never_stop
 from .cache_home import cache_home
+from .decode_side_by_side import CHUNK
 from .fetch import fetch
 from .source import DataSource, digest
 from .subset import SUBSET_SEED, balanced_subset
@@ -95,13 +95,13 @@ class Decoded:
 
         Args:
             digest: see there.
-            find: the files; asked for only where a part has to be decoded, and refuses others.
+            find: the files; asked for before each part that has to be decoded, and refuses others.
             image_size: S, side in pixels.
             report: hears `progress` of phase `decode` in images, and the download as `fetch` tells it.
             should_stop: asked meanwhile.
         """
         self.digest = digest
-        self._find = cache(find)
+        self._find = find
         self._image_size = image_size
         self._report = report
         self._should_stop = should_stop
@@ -214,7 +214,8 @@ def _some(part: Part, count: int | None) -> Part:
     chosen = balanced_subset(part.labels, count, SUBSET_SEED)
     images = part.images[chosen]
     sums = PixelSums()
-    sums.add(images.numpy())
+    for piece in images.split(CHUNK):
+        sums.add(piece.numpy())
     mean, std = sums.mean_std()
     return replace(part, images=images, labels=part.labels[chosen], mean=tuple(mean), std=tuple(std))
 

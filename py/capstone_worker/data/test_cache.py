@@ -237,6 +237,22 @@ def test_files_that_change_while_they_are_decoded(pets: Path, cache: Path) -> No
     assert list((cache / "data").iterdir()) == []
 
 
+def test_files_that_change_between_two_parts(pets: Path) -> None:
+    source = resolve("pets", data_root=pets.parent)
+    planned = digest(source)
+
+    def find() -> DataSource:
+        if digest(source) != planned:
+            raise UserError("dataset_changed", "changed", "plan anew")
+        return source
+
+    data = Decoded(planned, find, 8, lambda _: None)
+    data.part("train")
+    (pets / "test" / "cat" / "0.png").write_bytes((pets / "test" / "dog" / "0.png").read_bytes())
+    with pytest.raises(UserError, match="changed"):
+        data.part("test")
+
+
 def not_written(cache: Path, pets: Path, reason: str) -> tuple[str, str, str]:
     folder = cache / "data" / f"{digest(resolve('pets', data_root=pets.parent))}-8-train"
     return (

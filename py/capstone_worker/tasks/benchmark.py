@@ -198,7 +198,7 @@ def _warn_of_overflow(model: LoadedModel, path: str, report: Report) -> None:
     here = int8_backend()
     for step in model.record.get("recipe", {}).get("steps", []):
         made_for = step.get("backend")
-        if made_for in LARGEST and LARGEST[made_for] > LARGEST[here] and step["weight_bits"] == 8:
+        if made_for in LARGEST and LARGEST[made_for] > LARGEST[here] and step.get("weight_bits", 8) == 8:
             log(
                 report,
                 "warning",

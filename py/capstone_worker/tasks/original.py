@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .. import schema
 from ..data.subset import SUBSET_SEED
 from ..keys import installed_versions
 from ..measure.accuracy import correct
@@ -38,6 +39,7 @@ class _BestKey:
     threads: int
     cpu: Mapping[str, Any]
     software: Mapping[str, str | None]
+    version: int
 
 
 class Original:
@@ -109,6 +111,7 @@ class Original:
             threads=self._threads,
             cpu=self._cpu,
             software=installed_versions(),
+            version=schema.job_version("benchmark"),
         )
 
         def find() -> BestOriginal:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -22,6 +23,7 @@ from capstone_worker.artifact.write import write_model
 from capstone_worker.data.source import digest, resolve
 from capstone_worker.errors import MachineError, Stopped, UserError
 from capstone_worker.keys import installed_versions, task_key
+from capstone_worker.measure.latency import Timed
 from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
 from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
@@ -332,6 +334,32 @@ def test_int8_for_kernels_that_add_in_32_bits(
     tasks.run(with_key(measured), events.append, never_stop)
     said = [event["message"] for event in events if event["type"] == "log"]
     assert len([message for message in said if "static.pt was quantised for x86_vnni" in message]) == warnings
+
+
+def test_ratios_are_of_the_models_that_they_say(
+    compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]],
+    training: Task,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By times that are known: of the original there, of eager, of two artifacts."""
+    ms = {"original": 3.0, "eager": 6.0, "artifact 0": 1.0, "artifact 1": 2.0}
+
+    def known(calls: dict[str, Any], **_: object) -> Timed:
+        return Timed({name: np.full((8, 1), 1e6 * ms[name]) for name in calls}, [])
+
+    monkeypatch.setattr("capstone_worker.tasks.figures.alternate", known)
+    several = [measurement(training, compressed[level][0]) for level in (1, 3)]
+    for task in several:
+        task["spec"]["benchmark"] |= {"runtimes": ["onnxruntime"], "peak_memory": False}
+    found = tasks.run_together([with_key(task) for task in several], [discard, discard], never_stop)
+    for values, latency in zip(found, (1.0, 2.0), strict=True):
+        (row,) = values["rows"]
+        assert (row["original_latency_ms"], row["eager_latency_ms"]) == (3, 6)
+        assert row["compressed_latency_ms"] == latency
+        assert row["speedup"] == pytest.approx(3 / latency)
+        assert row["speedup_vs_eager"] == pytest.approx(6 / latency)
+        best = 6 / row["best_original_latency_ms"]
+        assert row["speedup_vs_best_original"] == pytest.approx(6 / latency / best)
 
 
 def dense_measurement(training: Task) -> Task:
