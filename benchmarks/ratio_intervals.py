@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.exclusive import exclusive
-from capstone_worker.measure.intervals import Interval, ratio_interval
+from capstone_worker.measure.intervals import Interval, ratio_interval, trimmed_mean
 from capstone_worker.measure.latency import MAX_ROUNDS, WIDE, no_wait, plan_blocks, time_blocks, warm_up
 from capstone_worker.measure.verdict import verdict
 from capstone_worker.models.build import build
@@ -51,7 +51,6 @@ Times = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.99
 RESAMPLES = 4000
-TRIMMED = 0.2
 SLOWED = 1.1
 WINDOWS = (8, 12, 20, 30)
 
@@ -151,21 +150,10 @@ def bootstrap_t(a: Times, b: Times) -> Interval:
     """(rounds,) each."""
     logs = np.log(a / b)
     drawn = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
-    (middle,), (error,) = trimmed(logs[None])
-    middles, errors = trimmed(logs[drawn])
+    middle, error, _ = trimmed_mean(logs)
+    middles, errors, _ = trimmed_mean(logs[drawn])
     half = error * np.quantile(np.abs(middles - middle) / np.maximum(errors, 0.05 * error), CONFIDENCE)
     return math.exp(middle - half), math.exp(middle + half)
-
-
-def trimmed(samples: Times) -> tuple[Times, Times]:
-    """samples (R, B) -> trimmed means and their standard errors, (R,) each."""
-    ordered = np.sort(samples, axis=1)
-    cut = int(TRIMMED * ordered.shape[1])
-    kept = ordered[:, cut : ordered.shape[1] - cut]
-    winsorized = np.clip(ordered, kept[:, :1], kept[:, -1:])
-    squares = np.square(winsorized - winsorized.mean(axis=1, keepdims=True)).sum(axis=1)
-    inner = kept.shape[1]
-    return kept.mean(axis=1), np.sqrt(squares / (inner * (inner - 1)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /**
  * What lies in the cache, and clearing it. Everything there can be made again from what the user has.
  *
- * An entry is a file or folder in one of the cache’s folders, such as `data/<digest>-32-test`. Whoever makes one holds
+ * An entry is a file or folder in one of the cache's folders, such as `data/<digest>-32-test`. Whoever makes one holds
  * `<entry>.lock` (py: filelock, which is flock) and writes to names that begin with the entry's, or writes a
  * temporary file that names its process. Clearing leaves all of these alone. A finished entry goes even while a
  * process reads it: the folder vanishes whole, by a rename, and what is mapped stays readable until it is unmapped.

@@ -43,6 +43,15 @@ def test_images_labels_and_statistics(pets: Path) -> None:
     ]
 
 
+def test_progress_says_how_long_the_rest_takes(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capstone_worker.data.decode_side_by_side.CHUNK", 4)
+    events: list[Event] = []
+    decoded(pets, events).part("train")
+    first, last = (event for event in events if event["type"] == "progress")
+    assert (first["done"], last["done"]) == (4, 6)
+    assert first["eta_s"] == pytest.approx(2 / first["rate"])
+
+
 def test_decoded_once_and_never_written_to(pets: Path) -> None:
     first = load_pets(pets, [])
     before = first.train_images.clone()

@@ -93,7 +93,7 @@ def paired_ratio(blocks_a: Blocks, blocks_b: Blocks) -> float:
         blocks_a: (rounds, calls) times above 0, in any unit.
         blocks_b: the same rounds, in the same unit.
     """
-    middle, _, _ = _trimmed_mean(_log_ratios(blocks_a, blocks_b))
+    middle, _, _ = trimmed_mean(_log_ratios(blocks_a, blocks_b))
     return math.exp(middle)
 
 
@@ -109,9 +109,8 @@ def ratio_interval(blocks_a: Blocks, blocks_b: Blocks, confidence: float = 0.99)
         blocks_b: the same rounds, in the same unit.
         confidence: 0 to 1.
     """
-    logs = _log_ratios(blocks_a, blocks_b)
-    middle, error, freedom = _trimmed_mean(logs)
-    half = error * float(special.stdtrit(freedom, (1 + confidence) / 2))
+    middle, error, freedom = trimmed_mean(_log_ratios(blocks_a, blocks_b))
+    half = error * special.stdtrit(freedom, (1 + confidence) / 2)
     return math.exp(middle - half), math.exp(middle + half)
 
 
@@ -121,17 +120,23 @@ def _log_ratios(blocks_a: Blocks, blocks_b: Blocks) -> Blocks:
     return logs
 
 
-def _trimmed_mean(samples: Blocks) -> tuple[float, float, int]:
-    """Of (B,) samples without the lowest and highest fifth: mean, its standard error, degrees of freedom.
+def trimmed_mean(samples: Blocks) -> tuple[Blocks, Blocks, int]:
+    """Means without the lowest and highest fifth, with their errors: Yuen 1974, Biometrika 61.
 
-    Yuen 1974 (Biometrika 61): the error is that of all samples, those cut off moved in to the next kept one.
+    Args:
+        samples: (..., B), B at least 2.
+
+    Returns:
+        (...) means; (...) standard errors, those of all samples, where what was cut off counts as the next
+        one that was kept; degrees of freedom.
     """
-    ordered = np.sort(samples)
-    cut = int(_TRIMMED * len(ordered))
-    kept = ordered[cut : len(ordered) - cut]
-    winsorized = np.clip(ordered, kept[0], kept[-1])
-    squares = float(np.square(winsorized - winsorized.mean()).sum())
-    return float(kept.mean()), math.sqrt(squares / (len(kept) * (len(kept) - 1))), len(kept) - 1
+    ordered = np.sort(samples, axis=-1)
+    cut = int(_TRIMMED * ordered.shape[-1])
+    kept = ordered[..., cut : ordered.shape[-1] - cut]
+    winsorized = np.clip(ordered, kept[..., :1], kept[..., -1:])
+    squares = np.square(winsorized - winsorized.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    inner = kept.shape[-1]
+    return kept.mean(axis=-1), np.sqrt(squares / (inner * (inner - 1))), inner - 1
 
 
 def _discordant(a_correct: Tensor, b_correct: Tensor) -> tuple[int, int]:

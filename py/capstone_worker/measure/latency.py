@@ -2,8 +2,8 @@
 
 All run in this process in alternating blocks, A B C then C B A, then in another order there and back: a clock
 that slows down, or a neighbour who wakes up, meets each of them, each is as often early as late, and none
-always follows the same other. Fast calls share a fixed time; slow ones get
-fewer blocks, down to a number below which an interval means little. Of two models:
+always follows the same other. Fast calls share a fixed time; slow ones get fewer blocks, down to a number
+below which an interval means little. Of two models:
 
     one call of each   rounds of blocks   timed calls in a block   in all
     1 ms               20                 24                       0.5 s
@@ -52,8 +52,8 @@ MAX_CALLS = 50
 WIDE = 0.08
 """Of the interval of a ratio, as a share of it: within, a difference of 10 % is seen beyond the margin."""
 PATIENCE_S = 2.5
-"""For all rounds, a model of the wanted ratios. Copies of a ResNet-18 slowed by 10 %, at batch 64 on a shared
-virtual machine, are found in two thirds of the comparisons with half as much (docs/performance.md)."""
+"""For all rounds, a model of the wanted ratios. Of 20 copies of a ResNet-18 slowed by 10 % a shared virtual
+machine found 16 at batch 64 with half as much (docs/performance.md)."""
 COLD_BELOW_S = 0.02
 """After a switch the caches hold another model's weights: a few ms, lost in longer rounds."""
 
