@@ -24,7 +24,6 @@ import itertools
 import math
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -40,7 +39,7 @@ from capstone_worker.graph.trace import trace
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.exclusive import exclusive
 from capstone_worker.measure.intervals import Interval, ratio_interval, trimmed_mean
-from capstone_worker.measure.latency import MAX_ROUNDS, WIDE, no_wait, plan_blocks, time_blocks, warm_up
+from capstone_worker.measure.latency import MAX_ROUNDS, WIDE, plan_blocks, time_blocks, warm_up
 from capstone_worker.measure.verdict import verdict
 from capstone_worker.models.build import build
 from capstone_worker.report import never_stop
@@ -112,7 +111,7 @@ def timed(batch_size: int, copies: int, rounds: int) -> Times:
     }
     with exclusive(never_stop):
         schedule = plan_blocks(warm_up(calls, never_stop), copies)._replace(rounds=rounds)
-        blocks = time_blocks(calls, schedule, never_stop, time.perf_counter_ns, no_wait)
+        blocks = time_blocks(calls, schedule, never_stop)
     return np.stack([np.median(times, axis=1) for times in blocks.values()])
 
 

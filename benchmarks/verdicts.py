@@ -1,9 +1,9 @@
 """How often the verdict on two models is wrong: a model against its own copy, and one slowed by 10 %.
 
 By what the benchmark task itself calls, each time in a new process as there: networks, each its own copy in
-memory, prepared by the runtime, timed in turns (in other runtimes than torch beside torch eager, as a row's
-are), judged by the 99 % interval and the margin. The slowed copy computes, then spins until 1.1 times its own
-time has passed: exactly 10 % more, whatever the machine did meanwhile.
+memory, prepared by the runtime, timed in turns beside torch eager and whatever may be the best of the
+original, as a row's are, judged by the 99 % interval and the margin. The slowed copy computes, then spins
+until 1.1 times its own time has passed: exactly 10 % more, whatever the machine did meanwhile.
 
     python benchmarks/verdicts.py                # 40 A/A and 20 slowed runs at batch 1 and at batch 64
     python benchmarks/verdicts.py --others 5     # the same among five copies that take turns, as levels do
@@ -34,15 +34,16 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "py"))
 
 from capstone_worker.graph.trace import trace
+from capstone_worker.measure.best_original import find_contenders, prepare_all
 from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.intervals import wilson_interval
 from capstone_worker.measure.verdict import Verdict
 from capstone_worker.models.build import build
-from capstone_worker.report import never_stop
+from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
-from capstone_worker.runtimes.runtime import Forward
+from capstone_worker.runtimes.runtime import Forward, Prepared, Runtime
 from capstone_worker.runtimes.source import Source
-from capstone_worker.tasks.figures import timed_beside_eager
+from capstone_worker.tasks.figures import timed_beside
 
 SLOWED = 1.1
 
@@ -142,18 +143,27 @@ def measure(
     """The copy at that place, changed, against the original."""
     threads = usable_cpus()
     torch.set_num_threads(threads)
-    runtime, torch_eager = RUNTIMES[args.runtime], RUNTIMES["torch"]
-    source = Source(network, 32)
+    runtime, source = RUNTIMES[args.runtime], Source(network, 32)
     original, *copies = (runtime.prepare(source, threads=threads) for _ in range(1 + args.others))
-    eager = original if runtime is torch_eager else torch_eager.prepare(source, threads=threads)
+
+    def form(other: Runtime, dtype: str) -> Prepared:
+        is_original = (other, dtype) == (runtime, runtime.dtypes()[0])
+        return original if is_original else other.prepare(source, threads=threads, dtype=dtype)
+
+    forms = prepare_all(form, discard)
+    contenders = find_contenders(forms, batch, lambda _: True, discard, never_stop)
     copies[place] = replace(copies[place], forward=changed(copies[place].forward))
     models = {"original": original, **{f"copy {place}": copy for place, copy in enumerate(copies)}}
     started = time.perf_counter()
-    timed, _ = timed_beside_eager(models, eager, batch, never_stop)
-    pair = timed.between(original="original", compressed=f"copy {place}")
-    ratio = pair.ratio("original", "compressed")
+    timed = timed_beside(models, {name: forms[name] for name in contenders}, batch, never_stop).timed
     seconds = time.perf_counter() - started
-    return Judged(ratio.verdict, 100 * (ratio.high - ratio.low), pair.noise is not None, seconds)
+    ratio = timed.ratio("original", f"copy {place}")
+    is_noisy = timed.between(original="original", compressed=f"copy {place}").noise is not None
+    return Judged(ratio.verdict, 100 * (ratio.high - ratio.low), is_noisy, seconds)
+
+
+def discard(_: Event) -> None:
+    """Nobody reads the events of a comparison."""
 
 
 def in_a_process(compute: Callable[[], Judged]) -> Judged:

@@ -47,7 +47,7 @@ describe('kill -9', () => {
   });
 
   test('of a task: reported by `ended`, the run fails, the next goes on from the epoch that was done', async () => {
-    const workspace = new Workspace(cache);
+    const workspace = new Workspace(cache).makeSmallDataset();
     started = await startUntil(workspace, SWEEP, trainedOneEpoch);
     process.kill(started.task, 'SIGKILL');
     const { exitCode } = await started.program;
@@ -71,7 +71,7 @@ describe('kill -9', () => {
   }, 120_000);
 
   test('of the host: its tasks die with it and the run says so', async () => {
-    const workspace = new Workspace(cache);
+    const workspace = new Workspace(cache).makeSmallDataset();
     started = await startUntil(workspace, TRAINING, trainedOneEpoch);
     process.kill(started.host, 'SIGKILL');
     const { exitCode } = await started.program;
@@ -83,7 +83,7 @@ describe('kill -9', () => {
   }, 120_000);
 
   test('of the orchestrator: host and task are gone, and the interrupted model comes out as if undisturbed', async () => {
-    const workspace = new Workspace(cache);
+    const workspace = new Workspace(cache).makeSmallDataset();
     started = await startUntil(workspace, TRAINING, trainedOneEpoch);
     process.kill(started.orchestrator, 'SIGKILL');
     await started.program;
@@ -91,7 +91,7 @@ describe('kill -9', () => {
     await until(() => !isRunning(host) && !isRunning(task));
     await expectNoHalfWrittenModel(workspace);
     await expectNextRunFinishes(workspace);
-    const undisturbed = new Workspace(cache);
+    const undisturbed = new Workspace(cache).makeSmallDataset();
     undisturbed.write('job.json', TRAINING);
     await expectNextRunFinishes(undisturbed);
     expect(checkpointDigest(workspace)).toBe(checkpointDigest(undisturbed));
@@ -105,7 +105,7 @@ function checkpointDigest(workspace: Workspace): string {
 }
 
 test('a reader that the same Ctrl-C stopped takes nothing along', async () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   const program = workspace.start('run', '--spec', workspace.write('job.json', TRAINING));
   await until(() => {
     const events = `runs/${workspace.has('runs') ? workspace.runs()[0] : ''}/events.ndjson`;
@@ -118,7 +118,7 @@ test('a reader that the same Ctrl-C stopped takes nothing along', async () => {
 }, 120_000);
 
 test('Ctrl-C stops at a safe point: exit 130, nothing lost, the next run goes on', async () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   const { program, host, task } = await startUntil(workspace, TRAINING, trainedOneEpoch);
   process.kill(program.pid ?? 0, 'SIGINT');
   const { exitCode } = await program;

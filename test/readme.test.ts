@@ -6,12 +6,12 @@
  * data/ already, where a reader's would be found as well. `console` blocks install: CI runs `npm cit` itself, and the
  * others would make the environment anew; they are listed below, so that nothing hides there.
  */
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, deflateSync } from 'node:zlib';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadCommands } from '../docs/generate/pages.ts';
+import { makeDataset } from './dataset.ts';
 import { PACKAGE_ROOT, temporaryFolder } from './rig.ts';
 
 const SETS = {
@@ -53,7 +53,9 @@ describe('in a fresh copy', () => {
 
   beforeAll(async () => {
     await copyPackage(folder);
-    for (const [name, classes] of Object.entries(SETS)) makeDataset(join(folder, 'data', name), classes);
+    for (const [name, classes] of Object.entries(SETS)) {
+      makeDataset(join(folder, 'data', name), classes, { train: 2, test: 2 });
+    }
   });
 
   test.each(shell)(
@@ -121,43 +123,4 @@ async function copyPackage(folder: string): Promise<void> {
   for (const file of files) cpSync(join(PACKAGE_ROOT, file), join(folder, file));
   cpSync(join(PACKAGE_ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
   for (const name of INSTALLED) symlinkSync(join(PACKAGE_ROOT, name), join(folder, name));
-}
-
-/** Two images a class and split: each class a shade of its own. */
-function makeDataset(root: string, classes: readonly string[]): void {
-  classes.forEach((name, index) => {
-    for (const split of ['train', 'test']) {
-      mkdirSync(join(root, split, name), { recursive: true });
-      for (const number of [0, 1]) {
-        const shade = 20 * index + 5 * number;
-        writeFileSync(join(root, split, name, `${number}.png`), png(32, [shade, 255 - shade, shade]));
-      }
-    }
-  });
-}
-
-/** A square PNG of one colour. */
-function png(side: number, colour: readonly [number, number, number]): Buffer {
-  const line = Buffer.concat([Buffer.of(0), Buffer.alloc(3 * side, Buffer.from(colour))]);
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header.set([8, 2], 8);
-  const pixels = deflateSync(Buffer.concat(Array.from({ length: side }, () => line)));
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', pixels),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type), data]);
-  const framed = Buffer.alloc(body.length + 8);
-  framed.writeUInt32BE(data.length, 0);
-  framed.set(body, 4);
-  framed.writeUInt32BE(crc32(body), body.length + 4);
-  return framed;
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll } from 'vitest';
+import { makeDataset } from './dataset.ts';
 import { CLI, PACKAGE_ROOT, PYTHON } from './package.ts';
 
 export { until } from './until.ts';
@@ -36,6 +37,13 @@ export class Workspace {
 
   get env(): NodeJS.ProcessEnv {
     return { ...process.env, XDG_CACHE_HOME: this.#cache, NO_COLOR: '1', FORCE_COLOR: undefined };
+  }
+
+  /** The default data set with few test images: an epoch takes a second, and most of it is training. */
+  makeSmallDataset(): this {
+    const classes = Array.from({ length: 10 }, (_, index) => `class ${index}`);
+    makeDataset(this.path('data', 'fashion_mnist_mini'), classes, { train: 104, test: 10 });
+    return this;
   }
 
   path(...parts: string[]): string {

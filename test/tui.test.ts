@@ -74,7 +74,7 @@ test('from an empty folder to a run that goes on without it, seen and cancelled 
 }, 180_000);
 
 test('one run seen by two: resized, outliving a UI that is killed, then sorted, compared and exported', async () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   workspace.write('job.json', SMALL_SWEEP);
   const program = workspace.start('run', '--spec', 'job.json');
   const [first, second] = [open(workspace), open(workspace, { columns: 120, rows: 40 })];
@@ -130,7 +130,7 @@ test('one run seen by two: resized, outliving a UI that is killed, then sorted, 
 }, 180_000);
 
 test('a run whose orchestrator is killed: nothing of it goes on, and r does', async () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   const train = { epochs: 3, batch_size: 64, max_train_samples: 1024 };
   workspace.write('job.json', { version: 1, kind: 'train', name: 'cut', train });
   const program = workspace.start('run', '--spec', 'job.json');

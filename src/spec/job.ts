@@ -282,7 +282,7 @@ export const BenchmarkSettings = z
       examples: [8],
     }),
   })
-  .meta({ description: 'How models are measured.', 'x-version': 3 });
+  .meta({ description: 'How models are measured.', 'x-version': 4 });
 
 export const Executor = z.strictObject({
   kind: z.literal('local').default('local').meta({ description: 'Processes on this machine.' }),

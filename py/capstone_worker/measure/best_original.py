@@ -1,27 +1,24 @@
-"""The fastest that the original itself can be had here: in whatever runtime and dtype it loses nothing.
+"""Which forms of an original may be the fastest that it can be had here: runtimes and dtypes, without loss.
 
-What a user would get without compressing. It belongs to the original and the machine, not to a level, so it
-is looked for once and kept: as a ratio to torch eager float32, both timed in one rotation, which a row
-applies to the eager latency of its own rotation.
+What a user would get without compressing. The slow ones and those that lose accuracy are found by a few calls
+each, once for an original and a machine; the others take turns with what they are compared with.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 from torch import Tensor
 
 from ..errors import Stopped
 from ..report import Report, ShouldStop, log, phase
 from ..runtimes.registry import available
-from ..runtimes.runtime import Forward, Prepared
-from ..runtimes.source import Source
+from ..runtimes.runtime import Prepared, Runtime
 from .exclusive import exclusive
 from .idle import wait_until_idle
-from .latency import Call, Clock, alternate
+from .latency import Call, Clock
 
 EAGER = "torch float32"
 
@@ -29,37 +26,10 @@ CONTENDER = 1.5
 """Whoever takes so many times as long as the fastest, when all are warm, is timed no further."""
 
 UNTIMED = 3
-"""Calls before a candidate is warm: ResNet-20 takes 44, 5.8, 1.7 and then 1.4 ms in torch_frozen."""
-
-STEADY = 1.2
-"""Upper over lower end of the interval of a ratio that is worth keeping; beyond it a row says so."""
+"""Calls before a form is warm: ResNet-20 takes 44, 5.8, 1.7 and then 1.4 ms in torch_frozen."""
 
 
-@dataclass(frozen=True)
-class BestOriginal:
-    """The fastest that loses nothing.
-
-    Attributes:
-        runtime: and the dtype it executes in, for example ``openvino bfloat16``.
-        speedup: latency of torch eager float32 over latency there; 1 where that is eager.
-        low: lower end of its 99 % interval.
-        high: upper end.
-    """
-
-    runtime: str
-    speedup: float
-    low: float
-    high: float
-
-    @property
-    def noise(self) -> str | None:
-        """That the ratio is known too badly, in words; None where it is known well enough."""
-        if self.high <= STEADY * self.low:
-            return None
-        return f"best original unsteady: {self.low:.2f} to {self.high:.2f} times as fast as eager"
-
-
-def prepare_all(source: Source, threads: int, report: Report) -> dict[str, Prepared]:
+def prepare_all(prepare: Callable[[Runtime, str], Prepared], report: Report) -> dict[str, Prepared]:
     """The original ready to run in every runtime that is installed and every dtype it has, by both names.
 
     A runtime that cannot run this network is left out, with a warning.
@@ -68,59 +38,53 @@ def prepare_all(source: Source, threads: int, report: Report) -> dict[str, Prepa
     for runtime in available():
         for dtype in runtime.dtypes():
             try:
-                ready = runtime.prepare(source, threads=threads, dtype=dtype)
+                prepared[form(runtime, dtype)] = prepare(runtime, dtype)
             except Exception as error:  # each engine fails in its own ways, and the others go on without it
                 if runtime.name == "torch":
                     raise
                 reason = str(error).partition("\n")[0]
                 log(report, "warning", f"best original: {runtime.name} cannot run this network: {reason}")
                 break
-            prepared[f"{runtime.name} {ready.dtype}"] = ready
     return prepared
 
 
-def find_best_original(
-    candidates: Mapping[str, Prepared],
+def form(runtime: Runtime, dtype: str) -> str:
+    """As in a row: ``openvino bfloat16``."""
+    return f"{runtime.name} {dtype}"
+
+
+def find_contenders(
+    forms: Mapping[str, Prepared],
     batch: Tensor,
-    loses_nothing: Callable[[Forward], bool],
+    loses_nothing: Callable[[str], bool],
     report: Report,
     should_stop: ShouldStop,
     clock: Clock = time.perf_counter_ns,
-) -> BestOriginal:
-    """Time the original in all its forms; of the fast ones, the fastest that is as accurate as eager.
+) -> list[str]:
+    """EAGER, and the others that may be the best: about as fast as the fastest that loses nothing.
 
     Args:
-        candidates: as `prepare_all` gives them; EAGER is among them.
+        forms: as `prepare_all` gives them; EAGER is among them.
         batch: normalised images (N, 3, S, S) float32.
-        loses_nothing: asked of one after the other, the fastest first; never of eager.
+        loses_nothing: asked of one after the other, the fastest first, until one does not. Of those that turn
+            out to be slower nobody knows yet.
         report: hears the phase.
-        should_stop: asked before every block.
+        should_stop: asked before every call.
         clock: nanoseconds, monotonic.
 
     Raises:
         Stopped: asked to stop.
     """
     phase(report, "find best original")
-    calls = {name: partial(candidate.forward, batch) for name, candidate in candidates.items()}
-    passes = cache(lambda name: name == EAGER or loses_nothing(candidates[name].forward))
-    times = _nanoseconds(calls, should_stop, clock)
-    # Were the limit set by one that loses accuracy, it would shut out the one that is the best without.
-    fastest = next(filter(passes, sorted(times, key=times.__getitem__)))
-    # The others only cost time, of a large ViT seconds a call.
-    contenders = {EAGER} | {
-        name for name in times if times[fastest] <= times[name] <= CONTENDER * times[fastest]
-    }
-    timed = alternate(
-        {name: calls[name] for name in times if name in contenders},
-        pairs=[(EAGER, fastest)] if fastest != EAGER else [],
-        should_stop=should_stop,
-        clock=clock,
-        settle=wait_until_idle,
+    times = _nanoseconds(
+        {name: partial(ready.forward, batch) for name, ready in forms.items()}, should_stop, clock
     )
-    ratios = {name: timed.ratio(EAGER, name) for name in contenders}
-    best = next(filter(passes, sorted(contenders, key=lambda name: -ratios[name].point)))
-    ratio = ratios[best]
-    return BestOriginal(best, ratio.point, ratio.low, ratio.high)
+    # Were the limit set by one that loses accuracy, it would shut out the one that is the best without.
+    fastest = next(filter(loses_nothing, sorted(times, key=times.__getitem__)))
+    # The others only cost time, of a large ViT seconds a call.
+    return [
+        name for name in times if name == EAGER or times[fastest] <= times[name] <= CONTENDER * times[fastest]
+    ]
 
 
 def _nanoseconds(calls: Mapping[str, Call], should_stop: ShouldStop, clock: Clock) -> dict[str, int]:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -34,11 +35,11 @@ from ..errors import Stopped
 from ..report import ShouldStop, never_stop
 from .disturbance import disturbances, read_state
 from .exclusive import exclusive
+from .idle import wait_until_idle
 from .intervals import paired_ratio, ratio_interval
 from .verdict import Verdict, verdict
 
 Call = Callable[[], object]
-Settle = Callable[[], None]
 Times = npt.NDArray[np.float64]
 Clock = Callable[[], int]
 
@@ -130,17 +131,13 @@ class Schedule(NamedTuple):
     timed: int
 
 
-def no_wait() -> None:
-    """For models that share a pool of threads: it has to be awake for each of them."""
-
-
 def alternate(
     calls: Mapping[str, Call],
     *,
     pairs: Sequence[tuple[str, str]] = (),
     should_stop: ShouldStop = never_stop,
     clock: Clock = time.perf_counter_ns,
-    settle: Settle = no_wait,
+    pools: Mapping[str, str] = MappingProxyType({}),
 ) -> Timed:
     """Time several calls against each other, with this machine's other measurements held off.
 
@@ -151,8 +148,8 @@ def alternate(
             alone, whatever it says: stopping at a wanted verdict would find one too often.
         should_stop: asked before every block.
         clock: nanoseconds, monotonic.
-        settle: called before every block: `idle.wait_until_idle` where not all of them compute with the same
-            pool of threads.
+        pools: by name, which threads compute it, where not all have the same: before a block of others than
+            in the block before, nothing may spin any more.
 
     Raises:
         Stopped: asked to stop.
@@ -160,12 +157,12 @@ def alternate(
     with exclusive(should_stop), _no_garbage_collection():
         before = read_state()
         schedule = plan_blocks(warm_up(calls, should_stop, clock), len(calls))
-        blocks = time_blocks(calls, schedule, should_stop, clock, settle)
+        blocks = time_blocks(calls, schedule, should_stop, clock, pools)
         while any(_is_wide(blocks, *pair) for pair in pairs):
             rounds = _rounds_to_add(blocks, schedule, PATIENCE_S * (1 + len(pairs)))
             if rounds == 0:
                 break
-            added = time_blocks(calls, schedule._replace(rounds=rounds), should_stop, clock, settle)
+            added = time_blocks(calls, schedule._replace(rounds=rounds), should_stop, clock, pools)
             blocks = {name: np.concatenate([blocks[name], added[name]]) for name in calls}
         return Timed(blocks, disturbances(before, read_state(), os.cpu_count() or 1))
 
@@ -211,12 +208,12 @@ def time_blocks(
     calls: Mapping[str, Call],
     schedule: Schedule,
     should_stop: ShouldStop,
-    clock: Clock,
-    settle: Settle,
+    clock: Clock = time.perf_counter_ns,
+    pools: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Times]:
     """The nanoseconds of each model's timed calls, each (rounds, timed)."""
     times = {name: np.empty((schedule.rounds, schedule.timed)) for name in calls}
-    names, draw = list(calls), random.Random(0)
+    names, draw, awake = list(calls), random.Random(0), None
     for this in range(schedule.rounds):
         if this % 2 == 0 and len(names) > 2:
             draw.shuffle(names)  # who always followed the same other would find its weights in the caches
@@ -224,7 +221,9 @@ def time_blocks(
             if should_stop():
                 raise Stopped
             call = calls[name]
-            settle()
+            if pools.get(name) != awake:
+                wait_until_idle()
+                awake = pools.get(name)
             for _ in range(schedule.untimed):
                 call()
             for sample in range(schedule.timed):

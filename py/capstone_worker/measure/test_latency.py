@@ -1,6 +1,7 @@
 """Mostly by a clock that the calls themselves move; the real one is used once each way."""
 
 import gc
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -11,6 +12,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from capstone_worker.errors import MachineError, Stopped
+from capstone_worker.measure import latency
 from capstone_worker.measure.latency import Latency, Schedule, Timed, alternate, plan_blocks, unsteady
 
 MS = 1_000_000
@@ -66,18 +68,28 @@ def test_blocks_alternate_and_begin_with_an_untimed_call() -> None:
     assert fake.log == warm_up + ("aaa" + "bbb" + "bbb" + "aaa") * 10
 
 
-def test_three_models_take_turns_there_and_back_and_settle_before_each() -> None:
+def test_three_models_take_turns_there_and_back() -> None:
     fake = FakeTime()
     calls = {name: fake.call(name, 40) for name in "abc"}
-    found = alternate(calls, clock=fake.clock, settle=fake.call("-", 0))
-    turns = fake.log.removeprefix("abc" * 3).replace("-", "")
-    assert fake.log == "abc" * 3 + "".join(f"-{name}" for name in turns)
+    found = alternate(calls, clock=fake.clock)
+    turns = fake.log.removeprefix("abc" * 3)
     rounds = [turns[at : at + 3] for at in range(0, len(turns), 3)]
     assert len(rounds) == 20
     assert all(back == there[::-1] for there, back in zip(rounds[::2], rounds[1::2], strict=True))
     assert len(set(rounds)) == 6  # no model always follows the same other
     assert {name: times.shape for name, times in found.blocks.items()} == dict.fromkeys("abc", (20, 1))
     assert found.ratio("a", "c").verdict == "no_difference"
+
+
+def test_nothing_spins_when_others_threads_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeTime()
+    calls = {name: fake.call(name, 40) for name in "abc"}
+    monkeypatch.setattr(latency, "wait_until_idle", fake.call("-", 0))
+    alternate(calls, clock=fake.clock, pools={"a": "shared", "b": "shared", "c": "its own"})
+    turns = fake.log.removeprefix("abc" * 3)
+    assert turns.startswith("-")
+    assert turns.count("-") == 1 + len(re.findall("[ab](?=-?c)|c(?=-?[ab])", turns))
+    assert not re.search("a-b|b-a|c-c|[ab]c|c[ab]|--", turns)
 
 
 @pytest.mark.parametrize(

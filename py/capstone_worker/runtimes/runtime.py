@@ -21,10 +21,12 @@ class Prepared:
     Attributes:
         forward: takes any number of images; the first call with another number may be slow.
         dtype: what most of the arithmetic is executed in: ``float32``, ``bfloat16`` or ``int8``.
+        pool: name of the threads that compute it, which it shares with all that name them too; None: its own.
     """
 
     forward: Forward
     dtype: str
+    pool: str | None = None
 
 
 class Runtime(Protocol):

@@ -12,6 +12,9 @@ from .lower_int8 import dynamic_linear, lower_static
 from .runtime import Prepared
 from .source import Source
 
+POOL = "torch"
+"""The threads of everything that torch computes, eager or not."""
+
 
 class TorchEager:
     """torch as it is, in evaluation mode and without autograd."""
@@ -36,7 +39,7 @@ class TorchEager:
             logits: Tensor = ready(images.contiguous(memory_format=layout))
             return logits
 
-        return Prepared(forward, dtype_of(source.network))
+        return Prepared(forward, dtype_of(source.network), POOL)
 
 
 def dtype_of(network: nn.Module) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .runtime import Prepared
 from .source import Source
-from .torch_eager import dtype_of, lowered
+from .torch_eager import POOL, dtype_of, lowered
 
 
 class TorchFrozen:
@@ -37,7 +37,7 @@ class TorchFrozen:
             logits: Tensor = graph(images)
             return logits
 
-        return Prepared(forward, dtype_of(source.network))
+        return Prepared(forward, dtype_of(source.network), POOL)
 
 
 def optimized(source: Source) -> Any:  # noqa: ANN401 - torch says of the result that it is anything

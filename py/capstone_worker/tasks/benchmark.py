@@ -30,15 +30,13 @@ from .evaluation import Evaluation
 from .figures import (
     Columns,
     accuracies,
-    best_original,
     deterministic,
     identity,
     latencies,
     load_of_original,
-    noise,
     provenance,
     sizes,
-    timed_beside_eager,
+    timed_beside,
 )
 from .inputs import load_input, load_original, load_test_images
 from .original import Original
@@ -120,19 +118,18 @@ def _measure(
     said_before = reference.logits(runtime)
     for batch_size in settings["batch_sizes"]:
         batch = torch.randn(batch_size, 3, image_size, image_size)
-        best = reference.best(batch)
+        forms = reference.contenders(batch)
         phase(report, "measure")
         models = {"original": before, **{f"artifact {place}": ready for place, ready in enumerate(after)}}
-        timed, eager = timed_beside_eager(models, reference.eager, batch, should_stop)
-        at_best = best_original(timed.latency(eager).p50_ms, best)
+        rotation = timed_beside(models, forms, batch, should_stop)
+        timed, best = rotation.timed, rotation.best(reference.loses_nothing)
         memory: list[Columns] = [{}] * len(artifacts)
         if settings["peak_memory"]:
             phase(report, "peak memory")
             memory = _peak_memory(artifacts, runtime.name, batch_size, should_stop)
         for place, (artifact, ready, said) in enumerate(zip(artifacts, after, said_after, strict=True)):
-            pair = timed.between(original="original", compressed=f"artifact {place}")
-            speedup = pair.ratio("original", "compressed")
-            over_eager = timed.ratio(eager, f"artifact {place}").point
+            here = f"artifact {place}"
+            speedup = timed.ratio("original", here)
             row = {
                 **artifact.same_in_all,
                 "device": device,
@@ -143,16 +140,16 @@ def _measure(
                 **accuracies("original", said_before, images.labels),
                 **accuracies("compressed", said, images.labels),
                 **_drop(said_before, said, images.labels),
-                **latencies("original", pair.latency("original"), batch_size),
-                **latencies("compressed", pair.latency("compressed"), batch_size),
+                **latencies("original", timed.latency("original"), batch_size),
+                **latencies("compressed", timed.latency(here), batch_size),
                 "speedup": speedup.point,
                 "speedup_low": speedup.low,
                 "speedup_high": speedup.high,
                 "verdict": speedup.verdict,
-                **at_best,
-                "speedup_vs_eager": over_eager,
-                "speedup_vs_best_original": over_eager / best.speedup,
-                "noise": noise(pair, best),
+                **rotation.original(best),
+                "speedup_vs_eager": timed.ratio(rotation.eager, here).point,
+                "speedup_vs_best_original": timed.ratio(rotation.forms[best], here).point,
+                "noise": rotation.noise(best, original="original", compressed=here),
                 **memory[place],
             }
             artifact.rows.append(schema.validate("row", row))

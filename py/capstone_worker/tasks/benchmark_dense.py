@@ -19,15 +19,13 @@ from ..report import Report, ShouldStop, phase
 from ..runtimes.registry import find_runtime
 from .figures import (
     accuracies,
-    best_original,
     deterministic,
     identity,
     latencies,
     load_of_original,
-    noise,
     provenance,
     sizes,
-    timed_beside_eager,
+    timed_beside,
 )
 from .inputs import load_original, load_test_images
 from .original import Original
@@ -73,16 +71,17 @@ def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldSto
         }
         for batch_size in settings["batch_sizes"]:
             batch = torch.randn(batch_size, 3, image_size, image_size)
-            best = dense.best(batch)
+            forms = dense.contenders(batch)
             phase(report, "measure")
-            timed, eager = timed_beside_eager({"dense": ready}, dense.eager, batch, should_stop)
+            rotation = timed_beside({"dense": ready}, forms, batch, should_stop)
+            best = rotation.best(dense.loses_nothing)
             row = {
                 **same_in_all,
                 **same_in_runtime,
                 "batch_size": batch_size,
-                **latencies("compressed", timed.latency("dense"), batch_size),
-                **best_original(timed.latency(eager).p50_ms, best),
-                "noise": noise(timed, best),
+                **latencies("compressed", rotation.timed.latency("dense"), batch_size),
+                **rotation.original(best),
+                "noise": rotation.noise(best, dense="dense"),
             }
             if settings["peak_memory"]:
                 phase(report, "peak memory")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Literal
@@ -10,11 +12,10 @@ from torch import Tensor
 
 from ..keys import software_versions
 from ..measure.accuracy import accuracy, correct
-from ..measure.best_original import BestOriginal
+from ..measure.best_original import EAGER
 from ..measure.counts import parameter_counts
-from ..measure.idle import wait_until_idle
 from ..measure.intervals import wilson_interval
-from ..measure.latency import Latency, Timed, alternate, no_wait
+from ..measure.latency import Latency, Timed, alternate
 from ..measure.macs import macs
 from ..models.file import LoadedModel
 from ..models.own_code import code_of
@@ -91,35 +92,62 @@ def latencies(place: Place, latency: Latency, batch_size: int) -> Columns:
     }
 
 
-def best_original(eager_ms: float, best: BestOriginal) -> Columns:
-    """Where the original is fastest, applied to its eager latency of this rotation."""
-    return {
-        "eager_latency_ms": eager_ms,
-        "best_original_runtime": best.runtime,
-        "best_original_latency_ms": eager_ms / best.speedup,
-    }
+@dataclass(frozen=True)
+class Rotation:
+    """Models timed in turns with forms of their original.
+
+    Attributes:
+        timed: all of them by name.
+        forms: of each form its name in there: its own, or that of the model that it is.
+    """
+
+    timed: Timed
+    forms: Mapping[str, str]
+
+    @property
+    def eager(self) -> str:
+        """The name of torch eager float32."""
+        return self.forms[EAGER]
+
+    def best(self, loses_nothing: Callable[[str], bool]) -> str:
+        """The form that is the fastest without loss; those are asked that are faster."""
+        speedups = {form: self.timed.ratio(self.eager, name).point for form, name in self.forms.items()}
+        return next(filter(loses_nothing, sorted(speedups, key=lambda form: -speedups[form])))
+
+    def original(self, best: str) -> Columns:
+        """Torch eager float32, and where the original is fastest."""
+        return {
+            "eager_latency_ms": self.timed.latency(self.eager).p50_ms,
+            "best_original_runtime": best,
+            "best_original_latency_ms": self.timed.latency(self.forms[best]).p50_ms,
+        }
+
+    def noise(self, best: str, **models: str) -> str | None:
+        """What disturbed these models, each called by its keyword, or the original where it is fastest."""
+        at_best = {} if self.forms[best] in models.values() else {"best_original": self.forms[best]}
+        return self.timed.between(**models, **at_best).noise
 
 
-def noise(timed: Timed, best: BestOriginal) -> str | None:
-    """What disturbed either measurement, in words; None where nothing was seen."""
-    return "; ".join(filter(None, [timed.noise, best.noise])) or None
-
-
-def timed_beside_eager(
-    models: dict[str, Prepared], eager: Prepared, batch: Tensor, should_stop: ShouldStop
-) -> tuple[Timed, str]:
-    """The models' times, and the name in there of torch eager float32: timed too where none of them is it.
+def timed_beside(
+    models: Mapping[str, Prepared], forms: Mapping[str, Prepared], batch: Tensor, should_stop: ShouldStop
+) -> Rotation:
+    """Time models and forms of their original, EAGER among them, in one rotation.
 
     Raises:
         Stopped: asked to stop.
     """
-    at_eager = next((name for name, ready in models.items() if ready is eager), "eager")
-    prepared = models if at_eager in models else {**models, at_eager: eager}
-    calls = {name: partial(ready.forward, batch) for name, ready in prepared.items()}
-    # One runtime has one pool; or sessions of their own, which rest when their call is over.
-    settle = no_wait if at_eager in models else wait_until_idle
-    pairs = [("original", name) for name in models if "original" in models and name != "original"]
-    return alternate(calls, pairs=pairs, should_stop=should_stop, settle=settle), at_eager
+    names = {
+        form: next((name for name, model in models.items() if model is ready), form)
+        for form, ready in forms.items()
+    }
+    prepared = {**models, **{names[form]: ready for form, ready in forms.items()}}
+    timed = alternate(
+        {name: partial(ready.forward, batch) for name, ready in prepared.items()},
+        pairs=[("original", name) for name in models if "original" in models and name != "original"],
+        should_stop=should_stop,
+        pools={name: ready.pool or name for name, ready in prepared.items()},
+    )
+    return Rotation(timed, names)
 
 
 def load_of_original(task: dict[str, Any], runtime: str, batch_size: int) -> Load:

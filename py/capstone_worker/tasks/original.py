@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -13,13 +13,13 @@ from .. import schema
 from ..data.subset import SUBSET_SEED
 from ..keys import installed_versions
 from ..measure.accuracy import correct
-from ..measure.best_original import BestOriginal, find_best_original, prepare_all
+from ..measure.best_original import EAGER, find_contenders, form, prepare_all
 from ..measure.kept import kept
 from ..measure.logits_cache import LogitsKey, cached_logits
 from ..models.file import LoadedModel
 from ..report import Report, ShouldStop
 from ..runtimes.registry import RUNTIMES
-from ..runtimes.runtime import Forward, Prepared, Runtime
+from ..runtimes.runtime import Prepared, Runtime
 from ..runtimes.source import Source
 from .evaluation import Evaluation
 
@@ -28,8 +28,8 @@ LOSS = 0.001
 
 
 @dataclass(frozen=True)
-class _BestKey:
-    """Everything that can change which runtime is the best and by how much, on one machine."""
+class _ContendersKey:
+    """Everything that can change which forms may be the best, on one machine."""
 
     model_sha256: str
     record: Mapping[str, Any]
@@ -43,7 +43,7 @@ class _BestKey:
 
 
 class Original:
-    """An original, its forms in the runtimes made when they are first needed."""
+    """An original; its forms, each in a runtime and a dtype, are made when they are first needed."""
 
     def __init__(
         self,
@@ -62,22 +62,18 @@ class Original:
         self._should_stop = should_stop
         self._source = Source(model.network, task["spec"]["model"]["image_size"])
         self._prepared: dict[str, Prepared] = {}
-        self._candidates: dict[str, Prepared] | None = None
 
-    def prepare(self, runtime: Runtime) -> Prepared:
-        """Ready to run in what the runtime executes it in unasked."""
-        if runtime.name not in self._prepared:
-            self._prepared[runtime.name] = runtime.prepare(self._source, threads=self._threads)
-        return self._prepared[runtime.name]
+    def prepare(self, runtime: Runtime, dtype: str | None = None) -> Prepared:
+        """Ready to run; None: in what the runtime executes it in unasked."""
+        dtype = dtype or runtime.dtypes()[0]
+        name = form(runtime, dtype)
+        if name not in self._prepared:
+            self._prepared[name] = runtime.prepare(self._source, threads=self._threads, dtype=dtype)
+        return self._prepared[name]
 
-    @property
-    def eager(self) -> Prepared:
-        """In torch eager float32."""
-        return self.prepare(RUNTIMES["torch"])
-
-    def logits(self, runtime: Runtime) -> Tensor:
+    def logits(self, runtime: Runtime, dtype: str | None = None, phase: str = "evaluate original") -> Tensor:
         """What it says to the test images there, (N, classes) float32."""
-        prepared = self.prepare(runtime)
+        prepared = self.prepare(runtime, dtype)
         key = LogitsKey(
             model_sha256=self._model.sha256,
             record=self._model.record,
@@ -91,18 +87,18 @@ class Original:
         )
         return cached_logits(
             key,
-            lambda: self._said(prepared.forward, "evaluate original"),
+            lambda: self._evaluation.logits(prepared.forward, self._report, self._should_stop, phase),
             self._report,
             self._should_stop,
         )
 
-    def best(self, batch: Tensor) -> BestOriginal:
-        """Where it is fastest without loss; kept where the measurement was steady.
+    def contenders(self, batch: Tensor) -> dict[str, Prepared]:
+        """Torch eager float32, and the forms that may be faster without loss; kept by their names.
 
         Raises:
             Stopped: asked to stop.
         """
-        key = _BestKey(
+        key = _ContendersKey(
             model_sha256=self._model.sha256,
             record=self._model.record,
             dataset_digest=self._evaluation.dataset_digest,
@@ -113,32 +109,33 @@ class Original:
             software=installed_versions(),
             version=schema.job_version("benchmark"),
         )
-
-        def find() -> BestOriginal:
-            if self._candidates is None:
-                self._candidates = prepare_all(self._source, self._threads, self._report)
-            return find_best_original(
-                self._candidates, batch, self._loses_nothing, self._report, self._should_stop
-            )
-
-        def encode(best: BestOriginal) -> bytes | None:
-            return json.dumps(asdict(best)).encode() if best.noise is None else None
-
-        return kept(
+        names = kept(
             "best_originals",
             key,
-            find,
-            encode,
-            lambda data: BestOriginal(**json.loads(data)),
+            lambda: find_contenders(
+                prepare_all(self.prepare, self._report),
+                batch,
+                self.loses_nothing,
+                self._report,
+                self._should_stop,
+            ),
+            lambda found: json.dumps(found).encode(),
+            lambda data: [str(name) for name in json.loads(data)],
             self._report,
             self._should_stop,
         )
+        return {name: self.prepare(*_parts(name)) for name in names}
 
-    def _loses_nothing(self, forward: Forward) -> bool:
+    def loses_nothing(self, name: str) -> bool:
+        """Whether the form of that name is as accurate as torch eager float32."""
+        if name == EAGER:
+            return True
         labels = self._evaluation.labels
-        eager = int(correct(self.logits(RUNTIMES["torch"]), labels).sum())
-        other = int(correct(self._said(forward, "evaluate best original"), labels).sum())
-        return eager - other <= max(1, LOSS * len(labels))
+        eager = self.logits(RUNTIMES["torch"])
+        other = self.logits(*_parts(name), "evaluate best original")
+        return int(correct(eager, labels).sum() - correct(other, labels).sum()) <= max(1, LOSS * len(labels))
 
-    def _said(self, forward: Forward, phase: str) -> Tensor:
-        return self._evaluation.logits(forward, self._report, self._should_stop, phase)
+
+def _parts(name: str) -> tuple[Runtime, str]:
+    runtime, dtype = name.split()
+    return RUNTIMES[runtime], dtype

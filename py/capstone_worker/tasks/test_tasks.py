@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import Tensor
 
 from capstone_worker import recipes, schema, tasks
 from capstone_worker.artifact.read import read_model, read_record
@@ -26,6 +27,8 @@ from capstone_worker.keys import installed_versions, task_key
 from capstone_worker.measure.latency import Timed
 from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
+from capstone_worker.runtimes.runtime import Prepared
+from capstone_worker.tasks.original import Original
 from capstone_worker.tasks.peak_memory import Load, peak_memory_mb
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -261,10 +264,8 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     name, dtype = row["best_original_runtime"].split()
     assert name in RUNTIMES
     assert dtype in ("float32", "bfloat16")
-    assert row["best_original_latency_ms"] <= row["eager_latency_ms"]
-    best = row["eager_latency_ms"] / row["best_original_latency_ms"]
     assert row["speedup_vs_eager"] == row["speedup"], "the original is what runs in torch eager"
-    assert row["speedup_vs_best_original"] == pytest.approx(row["speedup"] / best)
+    assert 0 < row["speedup_vs_best_original"] <= 1.2 * row["speedup"], "two medians, of two noisy models"
     assert (row["deterministic"], row["baseline"]) == (True, False)
     # how many candidates are asked whether they lose accuracy, these few images decide
     phases = list(dict.fromkeys(event["phase"] for event in events if event["type"] == "phase"))
@@ -341,13 +342,19 @@ def test_ratios_are_of_the_models_that_they_say(
     training: Task,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By times that are known: of the original there, of eager, of two artifacts."""
-    ms = {"original": 3.0, "eager": 6.0, "artifact 0": 1.0, "artifact 1": 2.0}
+    """By times that are known: of the original there, of its other forms, of two artifacts."""
+    forms = {"torch float32": 6.0, "torch_frozen float32": 4.0, "openvino float32": 2.5}
+    ms = {"original": 3.0, **forms, "artifact 0": 1.0, "artifact 1": 2.0}
 
     def known(calls: dict[str, Any], **_: object) -> Timed:
         return Timed({name: np.full((8, 1), 1e6 * ms[name]) for name in calls}, [])
 
+    def contenders(self: Original, _: Tensor) -> dict[str, Prepared]:
+        return {name: self.prepare(RUNTIMES[name.split()[0]], "float32") for name in forms}
+
     monkeypatch.setattr("capstone_worker.tasks.figures.alternate", known)
+    monkeypatch.setattr(Original, "contenders", contenders)
+    monkeypatch.setattr(Original, "loses_nothing", lambda _, name: name != "openvino float32")
     several = [measurement(training, compressed[level][0]) for level in (1, 3)]
     for task in several:
         task["spec"]["benchmark"] |= {"runtimes": ["onnxruntime"], "peak_memory": False}
@@ -358,8 +365,10 @@ def test_ratios_are_of_the_models_that_they_say(
         assert row["compressed_latency_ms"] == latency
         assert row["speedup"] == pytest.approx(3 / latency)
         assert row["speedup_vs_eager"] == pytest.approx(6 / latency)
-        best = 6 / row["best_original_latency_ms"]
-        assert row["speedup_vs_best_original"] == pytest.approx(6 / latency / best)
+        # the original in ONNX Runtime is none of the forms here, and OpenVINO is said to lose accuracy
+        assert row["best_original_runtime"] == "torch_frozen float32"
+        assert row["best_original_latency_ms"] == 4
+        assert row["speedup_vs_best_original"] == pytest.approx(4 / latency)
 
 
 def dense_measurement(training: Task) -> Task:
@@ -386,7 +395,7 @@ def test_benchmark_of_a_dense_network(training: Task, trained: object) -> None:
     )
     assert row["compressed_acc_low"] <= row["compressed_acc"] <= row["compressed_acc_high"]
     assert row["eager_latency_ms"] == row["compressed_latency_ms"] > 0
-    assert row["best_original_latency_ms"] <= row["eager_latency_ms"]
+    assert row["best_original_latency_ms"] > 0
     assert 200 < row["compressed_peak_memory_mb"] < 1000
     columns = schema.load("row")["properties"]
     empty = {name for name in columns if row[name] is None} - {"noise"}
@@ -595,7 +604,6 @@ def test_benchmark_in_the_other_runtimes(
     )
     assert found["openvino"]["original_dtype"] == found["openvino"]["compressed_dtype"]
     for row in found.values():
-        best = row["eager_latency_ms"] / row["best_original_latency_ms"]
-        assert row["speedup_vs_eager"] == pytest.approx(best * row["speedup_vs_best_original"])
+        assert 0 < row["speedup_vs_best_original"] <= 1.2 * row["speedup_vs_eager"]
         assert row["original_peak_memory_mb"] is None
         assert row["best_original_runtime"].split()[0] in RUNTIMES
