@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .child import AFRESH, RunTasks, carry_out, exit_after
 from .events import HostStream
@@ -30,11 +32,24 @@ def main(
         stream = HostStream(EVENTS)
     except OSError:
         sys.exit("host.py is started by capstone: fd 3, where its events go, is not open")
-    import_frameworks()
-    if fork:
-        prepare()
+    with _kept_for_good():
+        import_frameworks()
+        if fork:
+            prepare()
     hello = {"type": "hello", "protocol": 1, **versions(), "pid": os.getpid()}
     Supervisor(STDIN, stream, run, fork=fork).serve(hello)
+    os._exit(0)  # to take torch apart takes a second, and leaves nothing that the system does not free
+
+
+@contextmanager
+def _kept_for_good() -> Iterator[None]:
+    """What is made meanwhile is no garbage: none is looked for now, and no fork looks there again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _task_afresh(run: RunTasks) -> None:
