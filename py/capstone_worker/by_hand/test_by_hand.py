@@ -72,9 +72,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory, small_dataset: Path) -> Path:
     """After py/train.py and py/compress.py."""
     folder = tmp_path_factory.mktemp("by-hand")
+    with_data(folder, small_dataset)
     path = folder / "checkpoints" / f"resnet18_{DATASET}.pth"
     stdout, stderr = script("train", *FEW, workspace=folder)
     acc = read_record_of(path)["metrics"]["acc"]
@@ -88,13 +89,19 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def with_data(folder: Path, small_dataset: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / DATASET).symlink_to(small_dataset)
+
+
 def read_record_of(path: Path) -> dict[str, Any]:
     record = read_record(path)
     assert record is not None
     return record
 
 
-def test_same_bytes_as_the_tasks_alone(workspace: Path, tmp_path: Path) -> None:
+def test_same_bytes_as_the_tasks_alone(workspace: Path, small_dataset: Path, tmp_path: Path) -> None:
+    with_data(tmp_path, small_dataset)
     threads = torch.get_num_threads()
     try:
         for arguments in (

@@ -94,15 +94,14 @@ class HostStream:
         return len(self._waiting)
 
     def emit(self, event: Event, task: str | None = None) -> None:
-        """Stamp an event and send it. Raises ConnectionError when the reader has gone, as `flush` does."""
+        """Stamp an event; it leaves with the next `flush`, so that many go in one write."""
         self._seq += 1
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         envelope = {"v": 1, "seq": self._seq, "ts": now, **({} if task is None else {"task": task})}
         self._waiting += encode({**envelope, **event, **envelope})  # first in order, last word in value
-        self.flush()
 
     def flush(self) -> None:
-        """Send what the reader takes now; the rest keeps waiting."""
+        """Send what the reader takes now; the rest keeps waiting. Raises ConnectionError when it has gone."""
         while self._waiting:
             try:
                 sent = os.write(self.fd, self._waiting[:65536])
@@ -125,7 +124,11 @@ def parse_task_event(line: bytes) -> Event:
 
 def encode(event: Event) -> bytes:
     """One line, ASCII only: line breaks in texts are escaped. NaN and infinities become null."""
-    return json.dumps(_finite(event), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    try:
+        line = json.dumps(event, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        line = json.dumps(_finite(event), allow_nan=False, separators=(",", ":"))
+    return line.encode() + b"\n"
 
 
 def _finite(value: object) -> object:

@@ -112,6 +112,7 @@ class Supervisor:
             self._send_due(child)
             self._tell_usage(child)
             self._look_after(child)
+        self._stream.flush()
 
     def _wait(self) -> list[Callable[[], None]]:
         """What can be done without blocking. What to wait for is worked out anew each time: never stale."""

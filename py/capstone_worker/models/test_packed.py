@@ -22,7 +22,7 @@ from ..graph.codec import to_json
 from ..graph.trace import trace
 from . import Int8Linear, packed
 from .build import build
-from .conftest import digest, said_in_a_fresh_process
+from .conftest import Fresh, digest
 from .file import load_model, save_model
 from .packed import Packing, mark, packing_of
 
@@ -126,19 +126,21 @@ def test_the_golden_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def resnet18() -> fx.GraphModule:
-    network = trace(build("resnet18", num_classes=10, stem="imagenet", image_size=32, seed=0).eval())
+def resnet20() -> fx.GraphModule:
+    network = trace(build("resnet20", num_classes=10, stem="cifar", image_size=32, seed=0).eval())
     weights = [name for name, tensor in network.state_dict().items() if tensor.ndim > 1]
     quantize(network, {name: 4 + index % 5 for index, name in enumerate(weights)})
     return network
 
 
-def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: Path) -> None:
+def test_a_fresh_process_computes_the_same(
+    resnet20: fx.GraphModule, said_in_a_fresh_process: Fresh, tmp_path: Path
+) -> None:
     path = tmp_path / "m.pt"
-    record = {"model": {"arch": "resnet18", "num_classes": 10, "image_size": 32}}
-    _, size = save_model(path, resnet18, record)
-    assert said_in_a_fresh_process(path, "reference") == [digest(logits(resnet18, 32))]
-    assert size < sum(tensor.nbytes for tensor in resnet18.state_dict().values()) / 4
+    record = {"model": {"arch": "resnet20", "num_classes": 10, "image_size": 32}}
+    _, size = save_model(path, resnet20, record)
+    assert said_in_a_fresh_process(path, "reference") == [digest(logits(resnet20, 32))]
+    assert size < sum(tensor.nbytes for tensor in resnet20.state_dict().values()) / 4
     record_bytes = len(json.dumps(read_record(path)))
     graph = read_record(path)["graph"]  # type: ignore[index]
     assert record_bytes < 300

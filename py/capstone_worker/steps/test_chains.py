@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..graph.trace import trace
 from ..measure.counts import parameter_counts
 from ..models.build import build
-from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
+from ..models.conftest import IMAGES, Fresh, digest
 from ..models.file import load_model, save_model
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
@@ -113,7 +113,9 @@ def one_thread() -> Any:  # noqa: ANN401
         "mine",
     ],
 )
-def test_smaller_in_int8_packed_and_the_same_bits_in_a_fresh_process(arch: str, tmp_path: Path) -> None:
+def test_smaller_in_int8_packed_and_the_same_bits_in_a_fresh_process(
+    arch: str, said_in_a_fresh_process: Fresh, tmp_path: Path
+) -> None:
     network = network_of(arch)
     context = Context(32, network, load=few)
     found, records = apply_steps(network, CHAIN, context, ignore)

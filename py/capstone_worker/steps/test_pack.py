@@ -169,10 +169,10 @@ def test_what_is_int8_stays(vit: fx.GraphModule, tmp_path: Path) -> None:
 
 def test_auto(resnet20: fx.GraphModule, tmp_path: Path) -> None:
     context, events = with_images(), list[Event]()
-    bits = {}
+    bits, found = {}, {}
     for budget in (1e-9, 1e-4, 1.0):
         events.clear()
-        applied = Pack("auto", "deflate", budget).apply(resnet20, context, events.append)
+        applied = found[budget] = Pack("auto", "deflate", budget).apply(resnet20, context, events.append)
         packing = packing_of(applied.network)
         assert packing is not None
         bits[budget] = [its.bits for its in packing.quantized.values()]
@@ -182,7 +182,7 @@ def test_auto(resnet20: fx.GraphModule, tmp_path: Path) -> None:
     assert bits[1e-9] == [8] * 22
     assert bits[1.0] == [4] * 22
     assert 4 < sum(bits[1e-4]) / 22 < 8
-    middle = Pack("auto", "deflate", 1e-4).apply(resnet20, context, ignore)
+    middle = found[1e-4]
     names = middle.record["bits"]
     assert sorted(name for group in names.values() for name in group) == sorted(
         name.removesuffix(".weight") for name in float_weights(resnet20)

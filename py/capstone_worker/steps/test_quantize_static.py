@@ -20,7 +20,7 @@ from ..data.subset import balanced_subset
 from ..errors import Stopped, UserError
 from ..graph.trace import trace
 from ..models import Int8Conv2d, Int8Weight, QuantizeEdge, StaticInt8Linear
-from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
+from ..models.conftest import IMAGES, Fresh, digest
 from ..models.file import load_model, save_model
 from ..report import Event
 from ..runtimes.registry import RUNTIMES
@@ -186,7 +186,9 @@ def test_edges_stand_behind_relu(arch: str = "resnet20") -> None:
 
 
 @pytest.mark.parametrize("name", ["reference", "torch"])
-def test_a_file_and_a_fresh_process_compute_the_same(name: str, tmp_path: Path) -> None:
+def test_a_file_and_a_fresh_process_compute_the_same(
+    name: str, said_in_a_fresh_process: Fresh, tmp_path: Path
+) -> None:
     network = quantized("resnet20").network
     path = tmp_path / "m.pt"
     sha256, size = save_model(path, network, RECORD)

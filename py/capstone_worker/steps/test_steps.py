@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..graph.trace import trace
 from ..models import Int8Linear
 from ..models.build import build
-from ..models.conftest import IMAGES, digest, said_in_a_fresh_process
+from ..models.conftest import IMAGES, Fresh, digest
 from ..models.file import load_model, save_model
 from ..models.vit import VisionTransformer
 from ..report import Event
@@ -83,7 +83,9 @@ def test_chains_survive_a_file(
     assert again.dtype == ("int8" if QUANTIZE in steps else "float32")
 
 
-def test_a_fresh_process_computes_the_same(resnet18: fx.GraphModule, tmp_path: Path) -> None:
+def test_a_fresh_process_computes_the_same(
+    resnet18: fx.GraphModule, said_in_a_fresh_process: Fresh, tmp_path: Path
+) -> None:
     network, _ = apply_steps(resnet18, [PRUNE, QUANTIZE], AT_32, ignore)
     save_model(tmp_path / "m.pt", network, RECORD)
     here = RUNTIMES["torch"].prepare(Source(network, 32), threads=1).forward(IMAGES)
