@@ -7,10 +7,12 @@ neither. docs/artifact.md says what each byte means.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -73,8 +75,8 @@ def pack_tensors(
 def _packed(
     tensors: Mapping[str, Tensor], quantized: Mapping[str, Quantized], codec: Codec
 ) -> tuple[Tensor, dict[str, Any]]:
-    streams: list[bytes] = []
     entries: list[list[Any]] = []
+    coded: list[tuple[list[Any], npt.NDArray[np.int8], int]] = []
     scales: list[Tensor] = []
     plain: dict[str, list[Tensor]] = {}
     for name, given in tensors.items():
@@ -92,9 +94,15 @@ def _packed(
             plain.setdefault(dtype, []).append(tensor)
             entries.append(entry)
             continue
-        width, parts, said = smallest_streams(_bytes_of(integers).view(np.int8), bits, codec)
+        entries.append(entry)
+        coded.append((entry, _bytes_of(integers).view(np.int8), bits))
+    # zlib lets go of the interpreter meanwhile.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        found = pool.map(lambda one: smallest_streams(one[1], one[2], codec), coded)
+    streams: list[bytes] = []
+    for (entry, _, bits), (width, parts, said) in zip(coded, found, strict=True):
         streams += parts
-        entries.append([*entry, bits, width, [*map(len, parts), *said]])
+        entry += [bits, width, [*map(len, parts), *said]]
     scale_planes = stored_or_deflated(_planes(scales), codec)
     groups = {dtype: stored_or_deflated(_planes(plain[dtype]), codec) for dtype in sorted(plain)}
     payload = b"".join([*streams, scale_planes, *groups.values()])
