@@ -43,7 +43,7 @@ from capstone_worker.report import Event, never_stop
 from capstone_worker.runtimes.registry import RUNTIMES
 from capstone_worker.runtimes.runtime import Forward, Prepared, Runtime
 from capstone_worker.runtimes.source import Source
-from capstone_worker.tasks.figures import timed_beside
+from capstone_worker.tasks.rotation import timed_beside
 
 SLOWED = 1.1
 

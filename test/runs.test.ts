@@ -12,7 +12,7 @@ const is = (type: string, task: string) => (event: Record<string, unknown>) =>
   event['type'] === type && event['task'] === task;
 
 describe('a sweep over two seeds whose first training is killed', () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   const capstone = (...args: string[]) => workspace.start(...args);
   let id = '';
   let asked = '';
@@ -192,7 +192,7 @@ describe('a sweep over two seeds whose first training is killed', () => {
 });
 
 test('a run is cancelled from another process, gone on with, and removed', async () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   // Many short epochs: the training is still going on when the others have spoken.
   const spec = workspace.write('job.json', {
     version: 1,
@@ -254,7 +254,7 @@ test('a run is cancelled from another process, gone on with, and removed', async
 }, 300_000);
 
 describe('a run whose host cannot start', () => {
-  const workspace = new Workspace(cache);
+  const workspace = new Workspace(cache).makeSmallDataset();
   const python = workspace.path('python');
   /** Says what it has, as a Python does, but does not run the host. */
   const brokenPython = (reason: string) => {

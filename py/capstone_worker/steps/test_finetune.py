@@ -22,7 +22,7 @@ from .prune_structured import PruneStructured
 from .quantize_dynamic import QuantizeDynamic
 from .registry import apply_steps
 
-FEW = 500
+FEW = 256
 """Training images."""
 
 SETTINGS: dict[str, Any] = {**FINETUNE, "distill": {"temperature": 4.0, "weight": 0.5}}

@@ -36,11 +36,11 @@ from .figures import (
     load_of_original,
     provenance,
     sizes,
-    timed_beside,
 )
 from .inputs import load_input, load_original, load_test_images
 from .original import Original
 from .peak_memory import Load, peak_memory_mb
+from .rotation import timed_beside
 
 Task = dict[str, Any]
 

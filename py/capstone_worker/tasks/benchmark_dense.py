@@ -25,11 +25,11 @@ from .figures import (
     load_of_original,
     provenance,
     sizes,
-    timed_beside,
 )
 from .inputs import load_original, load_test_images
 from .original import Original
 from .peak_memory import peak_memory_mb
+from .rotation import timed_beside
 
 
 def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def measurement(training: Task, compressing: Task) -> Task:
                 "dataset": DATASET,
                 "seed": 0,
                 "recipe": {"name": "classic", "level": level},
-                "benchmark": {**settings, "max_eval_samples": 50, "batch_sizes": [1], "peak_memory": True},
+                "benchmark": {**settings, "max_eval_samples": 50, "batch_sizes": [1]},
             },
             "inputs": {
                 "original": training["key"],
@@ -133,6 +133,13 @@ def measurement(training: Task, compressing: Task) -> Task:
             },
         }
     )
+
+
+def measured_whole(training: Task, compressing: Task) -> Task:
+    """Peak memory too, of which each takes a fresh process."""
+    task = measurement(training, compressing)
+    task["spec"]["benchmark"]["peak_memory"] = True
+    return with_key(task)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +254,7 @@ def test_compress(
 
 def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task) -> None:
     events: list[Event] = []
-    task = measurement(training, compressed[3][0])
+    task = measured_whole(training, compressed[3][0])
     (row,) = tasks.run(task, events.append, never_stop)["rows"]
     assert schema.validate("row", row) == row
     assert row.keys() == schema.load("row")["properties"].keys()
@@ -289,7 +296,7 @@ def test_levels_measured_together(
     training: Task,
 ) -> None:
     """Beside one original, in one rotation: it has the same times in all rows."""
-    several = [measurement(training, compressed[level][0]) for level in (1, 3)]
+    several = [measured_whole(training, compressed[level][0]) for level in (1, 3)]
     events: list[list[Event]] = [[], []]
     found = tasks.run_together(several, [said.append for said in events], never_stop)
     rows = [values["rows"][0] for values in found]
@@ -328,7 +335,7 @@ def test_int8_for_kernels_that_add_in_32_bits(
     task = with_key(task)
     tasks.run(task, discard, never_stop)
     measured = measurement(training, task)
-    measured["spec"]["benchmark"] |= {"peak_memory": False, "max_eval_samples": 10}
+    measured["spec"]["benchmark"]["max_eval_samples"] = 10
     for here in ("x86", "x86_vnni", "qnnpack"):
         events: list[Event] = []
         monkeypatch.setattr("capstone_worker.tasks.benchmark.int8_backend", lambda here=here: here)
@@ -353,12 +360,12 @@ def test_ratios_are_of_the_models_that_they_say(
     def contenders(self: Original, _: Tensor) -> dict[str, Prepared]:
         return {name: self.prepare(RUNTIMES[name.split()[0]], "float32") for name in forms}
 
-    monkeypatch.setattr("capstone_worker.tasks.figures.alternate", known)
+    monkeypatch.setattr("capstone_worker.tasks.rotation.alternate", known)
     monkeypatch.setattr(Original, "contenders", contenders)
     monkeypatch.setattr(Original, "loses_nothing", lambda _, name: name != "openvino float32")
     several = [measurement(training, compressed[level][0]) for level in (1, 3)]
     for task in several:
-        task["spec"]["benchmark"] |= {"runtimes": ["onnxruntime"], "peak_memory": False}
+        task["spec"]["benchmark"]["runtimes"] = ["onnxruntime"]
     found = tasks.run_together([with_key(task) for task in several], [discard, discard], never_stop)
     for values, latency in zip(found, (1.0, 2.0), strict=True):
         (row,) = values["rows"]
@@ -385,6 +392,8 @@ def dense_measurement(training: Task) -> Task:
 def test_benchmark_of_a_dense_network(training: Task, trained: object) -> None:
     """It says of itself what an artifact would, and nothing that needs another to compare with."""
     task, events = dense_measurement(training), list[Event]()
+    task["spec"]["benchmark"]["peak_memory"] = True
+    task = with_key(task)
     (row,) = tasks.run(task, events.append, never_stop)["rows"]
     assert schema.validate("row", row) == row
     file = read_model(Path(task["paths"]["original"]))
@@ -588,10 +597,7 @@ def test_benchmark_in_the_other_runtimes(
     compressed: dict[int, tuple[Task, dict[str, Any], list[Event]]], training: Task
 ) -> None:
     task = measurement(training, compressed[3][0])
-    task["spec"]["benchmark"] |= {
-        "runtimes": ["torch_frozen", "onnxruntime", "openvino"],
-        "peak_memory": False,
-    }
+    task["spec"]["benchmark"]["runtimes"] = ["torch_frozen", "onnxruntime", "openvino"]
     found = {row["runtime"]: row for row in tasks.run(with_key(task), discard, never_stop)["rows"]}
     assert list(found) == task["spec"]["benchmark"]["runtimes"]
     assert (found["torch_frozen"]["original_dtype"], found["torch_frozen"]["compressed_dtype"]) == (
