@@ -33,7 +33,10 @@ const GRACE_S = 10;
 /** At most so many light tasks side by side, however many CPUs there are: each holds its network a few times. */
 const LIGHT_TASKS = 4;
 
-/** Of weights in one rotation. A runtime of its own holds them again, and its ONNX file once more. */
+/**
+ * Of weights in one rotation. A runtime of its own holds them again, and its ONNX file once more; the forms of the
+ * original that may be the best come on top.
+ */
 const ROTATION_BYTES = 1_000_000_000;
 
 export interface RunRequest {

@@ -14,7 +14,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -94,11 +94,18 @@ def smallest_streams(
 
     The streams are all integers; or a bitmask and the nonzero ones; or gaps and the nonzero ones, with the
     number of bytes that the gaps are. Not entropy-coded, a tensor always has a 32nd of its bytes.
+
+    What was found is kept until `forget_streams`.
     """
     return _smallest_streams(values.tobytes(), bits, codec)
 
 
-@lru_cache(maxsize=1024)  # the step `pack` says how many bytes it comes to, and then the file is written
+def forget_streams() -> None:
+    """Those of `smallest_streams` so far are not needed again."""
+    _smallest_streams.cache_clear()
+
+
+@cache  # the step `pack` says how many bytes it comes to, and then the file is written
 def _smallest_streams(integers: bytes, bits: int, codec: Codec) -> tuple[int, list[bytes], list[int]]:
     values = np.frombuffer(integers, np.int8)
     codes = values.view(np.uint8) + np.uint8(2 ** (bits - 1))  # modulo 256, so none is below 0

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from .entropy_coding import Codec, deflated
+from .entropy_coding import Codec, deflated, forget_streams
 from .pack import (
     MAX_EXPANSION,
     Quantized,
@@ -64,6 +64,7 @@ def round_trip(tensors: dict[str, Tensor], quantized: dict[str, Quantized], code
     assert {name: (it.dtype, it.shape) for name, it in described(layout).items()} == {
         name: (it.dtype, it.shape) for name, it in tensors.items()
     }
+    forget_streams()
     again = quantized_in(payload, layout)
     assert {name: it.bits for name, it in again.items()} == {name: it.bits for name, it in quantized.items()}
     assert all(torch.equal(again[name].scale, quantized[name].scale) for name in quantized)

@@ -23,7 +23,10 @@ from .stop import stop_on_signals
 from .visible import visible
 
 ROTATION_BYTES = 1_000_000_000
-"""Of weights in one rotation, an artifact taken to be as large as its original; as in src/run/run-job.ts."""
+"""Of weights in one rotation, an artifact taken to be as large as its original; as in src/run/run-job.ts.
+
+The forms of the original that may be the best come on top.
+"""
 
 
 def act(arguments: Arguments, workspace: Path) -> None:

@@ -94,6 +94,8 @@ class Supervisor:
         except ConnectionError:
             _host_log("nobody reads the events any more")
         finally:
+            with suppress(ConnectionError):
+                self._stream.flush()
             self._kill_all()  # of what SIGKILL has not ended yet, init takes over the reaping
 
     @property
@@ -108,6 +110,7 @@ class Supervisor:
         """Wait for something to do and do it."""
         for act in self._wait():
             act()
+        self._stream.flush()
         for child in list(self._children):
             self._send_due(child)
             self._tell_usage(child)

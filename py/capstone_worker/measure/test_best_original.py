@@ -43,7 +43,7 @@ class Candidates:
             self.prepared, BATCH, self.loses_nothing, events.append, never_stop, lambda: self._now
         )
         assert events == [{"type": "phase", "phase": "find best original"}]
-        assert set(self.calls.values()) == {UNTIMED + 2}
+        assert min(self.calls.values()) >= UNTIMED + 2
         return found
 
 
@@ -71,3 +71,20 @@ def test_contenders(
     candidates = Candidates(times_ms, lossy)
     assert candidates.contenders() == contenders
     assert candidates.asked == asked
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_form_that_is_disturbed_for_a_moment_is_kept() -> None:
+    """Longer than it is looked at: the second look tells."""
+    candidates = Candidates({EAGER: 4, "close": 1, "fast": 1})
+    forward, left = candidates.prepared["fast"].forward, [UNTIMED + 3]
+
+    def disturbed(images: Tensor) -> Tensor:
+        left[0] -= 1
+        if left[0] > 0:
+            for _ in range(9):
+                forward(images)
+        return forward(images)
+
+    candidates.prepared["fast"] = Prepared(disturbed, "float32")
+    assert candidates.contenders() == [EAGER, "close", "fast"]

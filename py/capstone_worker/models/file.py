@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx
 
 from ..artifact.archive import REMAKE
+from ..artifact.entropy_coding import forget_streams
 from ..artifact.packed_layout import PackError
 from ..artifact.read import ModelFile, read_model
 from ..artifact.write import write_model
@@ -71,7 +72,9 @@ def save_model(path: Path, network: fx.GraphModule, record: Mapping[str, Any]) -
     else:
         payload, graph = pack(network, packing)
         tensors = {PAYLOAD: payload}
-    return write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
+    written = write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
+    forget_streams()
+    return written
 
 
 def load_model(

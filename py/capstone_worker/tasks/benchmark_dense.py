@@ -33,7 +33,7 @@ from .rotation import timed_beside
 
 
 def benchmark_dense(task: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    """Measure one network: its accuracy, its latency beside its own in torch eager float32.
+    """Measure one network: its accuracy, its latency beside its own where it may be the fastest.
 
     Returns:
         ``rows``: as in schema/row.schema.json, one for each device, runtime and batch size.

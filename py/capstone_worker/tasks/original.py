@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -112,19 +113,17 @@ class Original:
         names = kept(
             "best_originals",
             key,
-            lambda: find_contenders(
-                prepare_all(self.prepare, self._report),
-                batch,
-                self.loses_nothing,
-                self._report,
-                self._should_stop,
-            ),
+            lambda: find_contenders(self._forms, batch, self.loses_nothing, self._report, self._should_stop),
             lambda found: json.dumps(found).encode(),
-            lambda data: [str(name) for name in json.loads(data)],
+            _names_in,
             self._report,
             self._should_stop,
         )
         return {name: self.prepare(*_parts(name)) for name in names}
+
+    @cached_property
+    def _forms(self) -> dict[str, Prepared]:
+        return prepare_all(self.prepare, self._report)
 
     def loses_nothing(self, name: str) -> bool:
         """Whether the form of that name is as accurate as torch eager float32."""
@@ -134,6 +133,13 @@ class Original:
         eager = self.logits(RUNTIMES["torch"])
         other = self.logits(*_parts(name), "evaluate best original")
         return int(correct(eager, labels).sum() - correct(other, labels).sum()) <= max(1, LOSS * len(labels))
+
+
+def _names_in(data: bytes) -> list[str]:
+    names: list[str] = json.loads(data)
+    if EAGER not in names or any(name.split()[0] not in RUNTIMES for name in names):
+        raise ValueError("no names of forms")
+    return names
 
 
 def _parts(name: str) -> tuple[Runtime, str]:
