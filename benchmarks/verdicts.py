@@ -39,7 +39,7 @@ from capstone_worker.measure.cpu import cpu_model, usable_cpus
 from capstone_worker.measure.intervals import wilson_interval
 from capstone_worker.measure.verdict import Verdict
 from capstone_worker.models.build import build
-from capstone_worker.report import Event, never_stop
+from capstone_worker.report import never_stop, unheard
 from capstone_worker.runtimes.registry import RUNTIMES
 from capstone_worker.runtimes.runtime import Forward, Prepared, Runtime
 from capstone_worker.runtimes.source import Source
@@ -150,8 +150,8 @@ def measure(
         is_original = (other, dtype) == (runtime, runtime.dtypes()[0])
         return original if is_original else other.prepare(source, threads=threads, dtype=dtype)
 
-    forms = prepare_all(form, discard)
-    contenders = find_contenders(forms, batch, lambda _: True, discard, never_stop)
+    forms = prepare_all(form, unheard)
+    contenders = find_contenders(forms, batch, lambda _: True, unheard, never_stop)
     copies[place] = replace(copies[place], forward=changed(copies[place].forward))
     models = {"original": original, **{f"copy {place}": copy for place, copy in enumerate(copies)}}
     started = time.perf_counter()
@@ -160,10 +160,6 @@ def measure(
     ratio = timed.ratio("original", f"copy {place}")
     is_noisy = timed.between(original="original", compressed=f"copy {place}").noise is not None
     return Judged(ratio.verdict, 100 * (ratio.high - ratio.low), is_noisy, seconds)
-
-
-def discard(_: Event) -> None:
-    """Nobody reads the events of a comparison."""
 
 
 def in_a_process(compute: Callable[[], Judged]) -> Judged:

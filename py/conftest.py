@@ -8,29 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from capstone_worker.data.conftest import write_images
 from capstone_worker.measure import latency
 from capstone_worker.models.conftest import Fresh
-
-CLASSES = 10
-IMAGES = {"train": 10, "test": 10}
-
-
-def make_small_dataset(root: Path) -> None:
-    """A folder of 100 training and 100 test images of 28 pixels, each class about a shade of its own.
-
-    Called as the bundled set, it stands for it wherever its folder is the data root: 5,000 test images take
-    one thread seconds.
-    """
-    noise = np.random.default_rng(0)
-    for split, count in IMAGES.items():
-        for label in range(CLASSES):
-            folder = root / split / f"class {label}"
-            folder.mkdir(parents=True)
-            for place in range(count):
-                pixels = noise.integers(0, 60, (28, 28), dtype=np.uint8) + 20 * label
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{place}.png")
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +33,17 @@ def said_in_a_fresh_process() -> Iterator[Fresh]:
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `make_small_dataset`, to be copied or linked to."""
-    root = tmp_path_factory.mktemp("small")
-    make_small_dataset(root)
+    """A folder to link to: 100 training and 100 test images of 28 pixels, each class about one shade.
+
+    Under the name of the bundled set it stands for it: 5,000 test images take one thread seconds.
+    """
+    root, random = tmp_path_factory.mktemp("small"), np.random.default_rng(0)
+    write_images(
+        root,
+        [f"class {index}" for index in range(10)],
+        {"train": 10, "test": 10},
+        lambda index: random.integers(0, 60, (28, 28), dtype=np.uint8) + np.uint8(20 * index),
+    )
     return root
 
 

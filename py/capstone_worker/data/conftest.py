@@ -9,7 +9,7 @@ import pickle
 import struct
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,20 +34,31 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "capstone"
 
 
+def write_images(
+    root: Path,
+    classes: Sequence[str],
+    counts: Mapping[str, int],
+    pixels: Callable[[int], npt.NDArray[np.uint8]],
+) -> None:
+    """``<split>/<class>/<number>.png``: so many of each class in each split; ``pixels`` of its index."""
+    for split, count in counts.items():
+        for index, name in enumerate(classes):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(pixels(index)).save(folder / f"{number}.png")
+
+
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
     """Two classes, 3 training and 2 test images each, 8x8, among files that are no images."""
     root = tmp_path / "data" / "pets"
-    random = np.random.default_rng(0)
-    for split, count in (("train", 3), ("test", 2)):
+    random, counts = np.random.default_rng(0), {"train": 3, "test": 2}
+    write_images(root, ["cat", "dog"], counts, lambda _: random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    for split in counts:
         for label in ("cat", "dog"):
-            folder = root / split / label
-            folder.mkdir(parents=True)
-            for number in range(count):
-                pixels = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-            (folder / "notes.txt").write_text("no image")
-            (folder / ".hidden.png").write_text("no image")
+            (root / split / label / "notes.txt").write_text("no image")
+            (root / split / label / ".hidden.png").write_text("no image")
         (root / split / ".git").mkdir()
     return root
 

@@ -71,10 +71,9 @@ def save_model(path: Path, network: fx.GraphModule, record: Mapping[str, Any]) -
         tensors, graph = network.state_dict(), to_json(network)
     else:
         payload, graph = pack(network, packing)
+        forget_streams()
         tensors = {PAYLOAD: payload}
-    written = write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
-    forget_streams()
-    return written
+    return write_model(path, tensors, {**record, "format": FORMAT, "graph": graph})
 
 
 def load_model(

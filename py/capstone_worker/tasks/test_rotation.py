@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +26,9 @@ def same(images: Tensor) -> Tensor:
 
 def test_forms_that_are_among_the_models_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """And everything of torch's shares its threads, where every other session has its own."""
-    asked: dict[str, Any] = {}
+    asked: dict[str, object] = {}
 
-    def alternate(calls: Mapping[str, object], **more: Any) -> Timed:  # noqa: ANN401
+    def alternate(calls: Mapping[str, object], **more: object) -> Timed:
         asked.update(more, calls=list(calls))
         return Timed(dict.fromkeys(calls, STEADY), [])
 

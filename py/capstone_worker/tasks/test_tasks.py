@@ -273,7 +273,7 @@ def test_benchmark(compressed: dict[int, tuple[Task, dict[str, Any], list[Event]
     assert name in RUNTIMES
     assert dtype in ("float32", "bfloat16")
     assert row["speedup_vs_eager"] == row["speedup"], "the original is what runs in torch eager"
-    assert 0 < row["speedup_vs_best_original"] <= 1.2 * row["speedup"], "two medians, of two noisy models"
+    assert 0 < row["speedup_vs_best_original"] <= 1.2 * row["speedup"], "trimmed means of noisy rounds"
     assert (row["deterministic"], row["baseline"]) == (True, False)
     # how many candidates are asked whether they lose accuracy, these few images decide
     phases = list(dict.fromkeys(event["phase"] for event in events if event["type"] == "phase"))
@@ -405,7 +405,7 @@ def test_benchmark_of_a_dense_network(training: Task, trained: object) -> None:
     )
     assert row["compressed_acc_low"] <= row["compressed_acc"] <= row["compressed_acc_high"]
     assert row["eager_latency_ms"] == row["compressed_latency_ms"] > 0
-    assert row["best_original_latency_ms"] > 0
+    assert 0 < row["best_original_latency_ms"] <= 1.2 * row["eager_latency_ms"]
     assert 200 < row["compressed_peak_memory_mb"] < 1000
     columns = schema.load("row")["properties"]
     empty = {name for name in columns if row[name] is None} - {"noise"}
